@@ -1,0 +1,51 @@
+# Everything a person or a machine runs here. CI and the hooks call only these targets.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+PYTHON := $(shell command -v $(PYTHON) || command -v python3)
+UV := $(shell command -v uv || echo .uv/bin/uv)
+BIN := .venv/bin
+
+.PHONY: install demo up dev test check bench lock screenshots clean
+
+demo: install          ## sample catalogue -> whole lineage -> all services
+	$(BIN)/rakuten demo
+
+up: install            ## every service, on the data that is there
+	$(BIN)/rakuten up
+
+dev: install           ## Dagster alone, reloading: no environment needed
+	$(BIN)/dagster dev
+
+test: install check    ## lint, types, import walls, tests
+	$(BIN)/pytest
+
+check: install         ## lint, types, import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install         ## every claim in benchmarks/, both sides in one run
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+install: .venv/.synced ## a virtual environment that is exactly requirements.lock
+
+.venv/.synced: requirements.lock pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.uv/bin/uv:            # a machine without uv gets a private one
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --no-warn-script-location uv
+
+lock: | $(UV)          ## after a change of dependencies
+	$(UV) pip compile --quiet --universal --no-header --python-version 3.11 \
+	  --extra assets --extra backbones --group dev pyproject.toml --output-file requirements.lock
+
+screenshots: install   ## the README's pictures, taken anew from a running demo
+	$(BIN)/python docs/screenshots.py
+
+clean:                 ## everything that was made here, except the data
+	rm -rf .venv .uv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist *.egg-info

@@ -1,0 +1,140 @@
+"""The challenger, the gate that it must pass, and the champion."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from rakuten_assets import plots
+from rakuten_assets.assets.common import ahead, whole
+from rakuten_assets.core import evaluate
+from rakuten_assets.core.calibration import Array
+from rakuten_assets.core.classifier import ProductClassifier
+from rakuten_assets.core.deliveries import read_picture
+from rakuten_assets.core.linear import positions
+from rakuten_assets.core.products import Product
+from rakuten_assets.core.taxonomy import CODES
+from rakuten_assets.registry import Registered
+from rakuten_assets.resources import DataRoot, ModelStore, Tracking
+
+# Products classified at once when gold rows are scored: their pictures are in memory together.
+CHUNK = 256
+
+
+@whole("registry", kinds={"mlflow"})
+def challenger(
+    context: dg.AssetExecutionContext, stacked_model: Path, tracking: Tracking
+) -> dg.MaterializeResult:
+    """The newest stacked model, registered in MLflow under the alias `challenger`."""
+    version = (stacked_model / "VERSION").read_text()
+    latest = context.instance.get_latest_materialization_event(dg.AssetKey("stacked_model"))
+    metadata = latest.asset_materialization.metadata if latest and latest.asset_materialization else {}
+    run_id = metadata["mlflow_run_id"].value if "mlflow_run_id" in metadata else None
+    tags = {"dagster_run_id": context.run_id}
+    model = tracking.registry.register(version, f"models/stacked_model/{version}", run_id, tags)
+    return dg.MaterializeResult(
+        metadata={
+            "version": model.version,
+            "registered_as": model.number,
+            "mlflow": dg.MetadataValue.url(tracking.model_url(model.number)),
+        },
+        data_version=dg.DataVersion(version),
+    )
+
+
+@dg.asset_check(
+    asset=challenger,
+    blocking=True,
+    additional_ins={"splits": dg.AssetIn("splits"), "products": dg.AssetIn("products")},
+)
+def gate(
+    splits: pl.DataFrame,
+    products: pl.DataFrame,
+    data: DataRoot,
+    model_store: ModelStore,
+    tracking: Tracking,
+) -> dg.AssetCheckResult:
+    """The challenger is at least as good as the champion, both scored anew on the same gold rows."""
+    registry = tracking.registry
+    new, old = registry.get("challenger"), registry.get("champion")
+    if new is None:
+        return dg.AssetCheckResult(passed=False, description="There is no challenger to compare.")
+    gold = gold_products(splits, products)
+    labels = positions(gold["prdtypecode"].cast(pl.Int64).to_numpy())
+    same = old is not None and old.version == new.version
+    scored_new = _score(model_store, new, gold, data)
+    scored_old = None if old is None else scored_new if same else _score_or_none(model_store, old, gold, data)
+    verdict = evaluate.judge(scored_new, scored_old, labels, same_model=same)
+    registry.tag(new, "gate", verdict.reason)
+    return dg.AssetCheckResult(
+        passed=verdict.promoted, description=verdict.reason, metadata=_metadata(verdict, new, old)
+    )
+
+
+@whole("registry", kinds={"mlflow"}, deps=[challenger])
+def champion(tracking: Tracking) -> dg.MaterializeResult:
+    """The model that answers: the challenger that passed the gate, under the MLflow alias `champion`."""
+    registry = tracking.registry
+    model = registry.get("challenger")
+    if model is None:
+        raise dg.Failure("There is no challenger to promote.")
+    reason = model.tags.get("gate", "promoted")
+    registry.promote(model, reason)
+    return dg.MaterializeResult(
+        metadata={
+            "version": model.version,
+            "registered_as": model.number,
+            "reason": reason,
+            "folder": dg.MetadataValue.path(model.folder),
+            "mlflow": dg.MetadataValue.url(tracking.model_url(model.number)),
+        },
+        data_version=dg.DataVersion(model.version),
+    )
+
+
+def gold_products(splits: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    """Labelled products of the gold split, in order of arrival."""
+    gold = splits.filter((pl.col("split") == "gold") & pl.col("prdtypecode").is_not_null())
+    return products.join(gold.select("productid"), on="productid", how="semi", maintain_order="left")
+
+
+def classify(classifier: ProductClassifier, rows: pl.DataFrame, data: DataRoot) -> Array:
+    """Log-probabilities (rows x 27) of stored products, as the classifier gives them for raw products."""
+    parts = [classifier.predict_log_proba(part).stacked for part in chunks(rows, data)]
+    return np.concatenate(parts) if parts else np.empty((0, len(CODES)))
+
+
+def chunks(rows: pl.DataFrame, data: DataRoot) -> Iterator[list[Product]]:
+    """Stored products as a classifier takes them, a few hundred at a time."""
+    for part in rows.iter_slices(CHUNK):
+        images = ahead(lambda name: read_picture(data.path, name) if name else None, part["image"])
+        texts = part.select(pl.col("designation", "description").fill_null("")).iter_rows()
+        yield [Product(*text, image) for text, image in zip(texts, images, strict=True)]
+
+
+def _score(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
+    return classify(ProductClassifier.load(model_store.fetch(model.folder)), gold, data)
+
+
+def _score_or_none(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
+    """Scores of the champion; all NaN, which the gate refuses, where its folder cannot be read any more."""
+    try:
+        return _score(model_store, model, gold, data)
+    except (OSError, ValueError, KeyError) as error:
+        dg.get_dagster_logger().error(f"The champion {model.version} cannot be scored: {error}")
+        return np.full((len(gold), len(CODES)), np.nan)
+
+
+def _metadata(verdict: evaluate.Verdict, new: Registered, old: Registered | None) -> dict[str, object]:
+    parts: dict[str, object] = {"challenger": new.version, "champion": old.version if old else "none"}
+    for name, scores in (("challenger", verdict.challenger), ("champion", verdict.champion)):
+        if scores:
+            parts |= {f"{name}_{key}": value for key, value in scores.as_dict().items()}
+    if verdict.difference:
+        parts |= {f"difference_{key}": value for key, value in vars(verdict.difference).items()}
+    for name, frame in (("per_class", verdict.per_class), ("confusions", verdict.confusions)):
+        if frame is not None:
+            parts[name] = plots.table(frame)
+    return parts

@@ -1,0 +1,55 @@
+"""What every asset shares: batches, groups of code, owners."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import dagster as dg
+import polars as pl
+from upath import UPath
+
+from rakuten_assets.core.deliveries import read_picture
+
+batches = dg.DynamicPartitionsDefinition(name="batches")
+"""Deliveries cut into batches of at most `RAKUTEN_BATCH_SIZE` products; one partition each."""
+
+OWNERS = ["team:catalogue"]
+
+Result = TypeVar("Result")
+
+
+def per_batch(group: str, *, kinds: set[str], code_version: str = "1", **options: Any) -> Callable:
+    """An asset with a part for each batch, so that a new delivery costs what it adds."""
+    return dg.asset(
+        partitions_def=batches,
+        group_name=group,
+        kinds=kinds,
+        owners=OWNERS,
+        code_version=code_version,
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
+        **options,
+    )
+
+
+def whole(group: str, *, kinds: set[str], code_version: str = "1", **options: Any) -> Callable:
+    """An asset over all batches at once."""
+    return dg.asset(group_name=group, kinds=kinds, owners=OWNERS, code_version=code_version, **options)
+
+
+def pictures(root: UPath, sha256: Iterable[str]) -> Iterator[bytes]:
+    """The stored pictures with these hashes, in order; the next ones are read while one is used."""
+    yield from ahead(lambda name: read_picture(root, name), sha256)
+
+
+def ahead(function: Callable[[Any], Result], items: Iterable[Any], window: int = 64) -> Iterator[Result]:
+    """`map` by threads, in order, with at most `window` results waiting: memory stays flat."""
+    todo = list(items)
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(todo), window):
+            yield from pool.map(function, todo[start : start + window])
+
+
+def counts(column: pl.Series) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
+    table = column.value_counts(sort=True)
+    return {str(name): int(count) for name, count in table.iter_rows()}

@@ -1,0 +1,205 @@
+"""The text model, the image model, and the stacked model that hears both."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from rakuten_assets import plots
+from rakuten_assets.assets import training
+from rakuten_assets.assets.common import whole
+from rakuten_assets.core import embeddings, evaluate, vectors
+from rakuten_assets.core.classifier import ProductClassifier
+from rakuten_assets.core.fusion import Fusion, Opinions, Strategy
+from rakuten_assets.core.image_models import ImageModel, KernelMap
+from rakuten_assets.core.linear import LinearClassifier, cross_fit, positions
+from rakuten_assets.core.splits import fold_of
+from rakuten_assets.core.text_models import TextModel
+from rakuten_assets.resources import Backbones, Preparation, Tracking
+
+# Shares of the training rows at which the learning curve is measured.
+CURVE = (0.1, 0.3, 1.0)
+
+
+class LinearConfig(dg.Config):
+    """Settings of a linear classifier on vectors."""
+
+    c: float = Field(0.5, gt=0, description="Inverse of the regularisation")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="0: classes weigh as delivered; 1: every class weighs the same"
+    )
+    folds: int = Field(4, ge=2, description="Folds of the out-of-fold predictions that the stacker learns from")
+
+
+class TextModelConfig(LinearConfig):
+    """Settings of the text model."""
+
+    learning_curve: bool = Field(True, description="Also measure what fewer rows would have given")
+
+
+class ImageModelConfig(LinearConfig):
+    """Settings of the image model."""
+
+    c: float = Field(1.0, gt=0, description="Inverse of the regularisation")
+    balance: float = Field(0.5, ge=0, le=1, description="0: as delivered; 1: every class weighs the same")
+    gamma: float = Field(0.5, gt=0, description="Width of the Gaussian kernel, in units of 1 / dimensions")
+
+
+class StackedModelConfig(dg.Config):
+    """Settings of the fusion."""
+
+    strategy: Strategy = Field("stack-xgboost", description="How the two opinions become one")
+
+
+@whole("models", kinds={"scikitlearn", "mlflow"}, io_manager_key="folders")
+def text_model(
+    context: dg.AssetExecutionContext,
+    config: TextModelConfig,
+    text_embeddings: Path,
+    splits: pl.DataFrame,
+    tracking: Tracking,
+) -> Iterator[dg.MaterializeResult[Path]]:
+    """Support vector machines on the text vectors, with probabilities that are calibrated out of fold."""
+    matrix, known = vectors.load(text_embeddings)
+    rows = training.rows(splits, splits["text_weight"])
+    train = rows.train & known
+    fitted = cross_fit(
+        matrix[train],
+        rows.codes[train],
+        rows.weights[train],
+        fold_of(splits["group_id"].filter(train), config.folds).to_numpy(),
+        c=config.c,
+        balance=config.balance,
+    )
+    log_proba = training.opinion(train, fitted, known & ~rows.train & rows.placed, matrix)
+    metadata = training.report(log_proba, rows)
+    if config.learning_curve:
+        metadata["learning_curve"] = _learning_curve(matrix, rows, train, config, metadata)
+    model = TextModel(embeddings.load_text_encoder(text_embeddings / "encoder"), fitted.classifier)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        model.save(folder / "model")
+        training.write_opinion(folder, splits["productid"], log_proba)
+        (folder / "view.json").write_text((text_embeddings / "view.json").read_text())
+        metadata |= training.track(context, tracking, config, metadata)
+        yield dg.MaterializeResult(value=folder, metadata=metadata)
+
+
+@whole("models", kinds={"scikitlearn", "mlflow"}, io_manager_key="folders")
+def image_model(
+    context: dg.AssetExecutionContext,
+    config: ImageModelConfig,
+    image_embeddings: pl.DataFrame,
+    deduplicated_images: pl.DataFrame,
+    splits: pl.DataFrame,
+    backbones: Backbones,
+    tracking: Tracking,
+) -> Iterator[dg.MaterializeResult[Path]]:
+    """A Gaussian-kernel machine on the image vectors; duplicates weigh as their clusters say."""
+    own = splits.select("productid").join(
+        deduplicated_images.select("productid", "sha256"), on="productid", how="left", maintain_order="left"
+    )
+    distinct = image_embeddings.unique("sha256", keep="first", maintain_order=True).with_row_index("at")
+    at = own.join(distinct.select("sha256", "at"), on="sha256", how="left", maintain_order="left")["at"]
+    known, place = at.is_not_null().to_numpy(), at.fill_null(0).to_numpy()
+    matrix = vectors.matrix(distinct["vector"])
+    rows = training.rows(splits, splits["image_weight"])
+    train = rows.train & known
+    learn = train & (rows.weights > 0)
+    if not learn.any():
+        raise dg.Failure("No train product has a usable picture: there is nothing to train an image model on.")
+    kernel = KernelMap.fit(matrix[place[learn]], config.gamma)
+    coordinates = kernel.transform(matrix)
+    fitted = cross_fit(
+        coordinates[place[train]],
+        rows.codes[train],
+        rows.weights[train],
+        fold_of(splits["group_id"].filter(train), config.folds).to_numpy(),
+        c=config.c,
+        balance=config.balance,
+    )
+    other = known & ~rows.train & rows.placed
+    log_proba = training.opinion(train, fitted, other, coordinates, place)
+    metadata = training.report(log_proba, rows)
+    model = ImageModel(embeddings.image_encoder(backbones.image), kernel, fitted.classifier)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        model.save(folder / "model")
+        training.write_opinion(folder, splits["productid"], log_proba)
+        metadata |= training.track(context, tracking, config, metadata)
+        yield dg.MaterializeResult(value=folder, metadata=metadata)
+
+
+@whole("models", kinds={"xgboost", "mlflow"}, io_manager_key="folders")
+def stacked_model(
+    context: dg.AssetExecutionContext,
+    config: StackedModelConfig,
+    text_model: Path,
+    image_model: Path,
+    splits: pl.DataFrame,
+    preparation: Preparation,
+    tracking: Tracking,
+) -> Iterator[dg.MaterializeResult[Path]]:
+    """The whole classifier: both models and the fusion that was fitted on their out-of-fold opinions."""
+    opinions = Opinions(training.read_opinion(text_model), training.read_opinion(image_model))
+    rows = training.rows(splits, splits["text_weight"] + splits["image_weight"])
+    heard = opinions.has_text | opinions.has_image
+    train = rows.train & heard & (rows.weights > 0)
+    validation = rows.validation & heard
+    fusion = Fusion.fit(
+        config.strategy,
+        opinions[train],
+        positions(rows.codes[train]),
+        opinions[validation],
+        positions(rows.codes[validation]),
+    )
+    log_proba = np.full_like(opinions.text, np.nan)
+    log_proba[heard] = fusion.log_proba(opinions[heard])
+    metadata = training.report(log_proba, rows) | _against_text(log_proba, opinions, rows)
+    images = ImageModel.load(image_model / "model")
+    classifier = ProductClassifier(
+        TextModel.load(text_model / "model"),
+        images,
+        fusion,
+        training.text_view(text_model),
+        preparation.sized(images.encoder.size),
+    )
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        classifier.save(folder)
+        run = training.track(context, tracking, config, metadata, opinions=opinions, rows=rows)
+        yield dg.MaterializeResult(value=folder, metadata=metadata | run)
+
+
+def _learning_curve(
+    matrix: object, rows: training.Rows, train: np.ndarray, config: TextModelConfig, metadata: dict
+) -> dg.MetadataValue:
+    """Weighted F1 on the validation rows by the number of training rows."""
+    chosen = rows.validation
+    order = np.random.default_rng(0).permutation(np.flatnonzero(train & (rows.weights > 0)))
+    sizes, scores = [int(share * len(order)) for share in CURVE], []
+    for size in sizes[:-1]:
+        part = order[:size]
+        model = LinearClassifier.fit(
+            matrix[part], rows.codes[part], rows.weights[part], config.c, config.balance
+        )
+        scored = evaluate.score(model.log_proba(matrix[chosen]), positions(rows.codes[chosen]))
+        scores.append(scored.weighted_f1 if scored else float("nan"))
+    scores.append(metadata.get("validation_weighted_f1", float("nan")))
+    return plots.lines(
+        sizes, {"validation": scores}, "Learning curve", "training products", "weighted F1"
+    )
+
+
+def _against_text(log_proba: np.ndarray, opinions: Opinions, rows: training.Rows) -> dict[str, object]:
+    """Whether the stack is worth it: its gain over the text alone, on the gold rows that have a text."""
+    both = rows.gold & opinions.has_text
+    if not both.any():
+        return {}
+    labels = positions(rows.codes[both])
+    gain = evaluate.difference(log_proba[both].argmax(1), opinions.text[both].argmax(1), labels)
+    return {"gold_gain_over_text": str(gain)}

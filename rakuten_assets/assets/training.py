@@ -1,0 +1,153 @@
+"""What the three training assets share: their rows, their report and their MLflow run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rakuten_assets import plots
+from rakuten_assets.core import evaluate
+from rakuten_assets.core.calibration import Array, reliability
+from rakuten_assets.core.classifier import TextView
+from rakuten_assets.core.fusion import Opinions
+from rakuten_assets.core.linear import CrossFit, positions
+from rakuten_assets.core.taxonomy import CODES, NAMES
+from rakuten_assets.resources import Tracking
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Masks over all products: who teaches, who is chosen on, who reports; labelled products alone."""
+
+    codes: NDArray[np.int64]
+    weights: Array
+    train: Mask
+    validation: Mask
+    gold: Mask
+
+    @property
+    def placed(self) -> Mask:
+        return self.train | self.validation | self.gold
+
+
+def rows(splits: pl.DataFrame, weights: pl.Series) -> Rows:
+    """The rows of a `splits` table, with one modality's weights."""
+    labelled = splits["prdtypecode"].is_not_null()
+    train, validation, gold = (
+        (labelled & (splits["split"] == name).fill_null(False)).to_numpy()
+        for name in ("train", "validation", "gold")
+    )
+    codes = splits["prdtypecode"].fill_null(CODES[0]).cast(pl.Int64).to_numpy()
+    return Rows(codes, weights.to_numpy(), train, validation, gold)
+
+
+def opinion(
+    train: Mask, fitted: CrossFit, others: Mask, vectors: Any, place: NDArray[np.int64] | None = None
+) -> Array:
+    """Log-probabilities of all products: out of fold for train rows, by the whole model for the others."""
+    table = np.full((len(train), len(CODES)), np.nan)
+    table[train] = fitted.log_proba
+    if others.any():
+        chosen = vectors[others] if place is None else vectors[place[others]]
+        table[others] = fitted.classifier.log_proba(chosen)
+    return table
+
+
+def write_opinion(folder: Path, productids: pl.Series, log_proba: Array) -> None:
+    """Keep a model's log-probabilities beside it, for the stacker."""
+    np.save(folder / "log_proba.npy", log_proba, allow_pickle=False)
+    np.save(folder / "productids.npy", productids.to_numpy(), allow_pickle=False)
+
+
+def read_opinion(folder: Path) -> Array:
+    """Log-probabilities (products x 27) that a model left; NaN where it had nothing to judge."""
+    return np.load(folder / "log_proba.npy", allow_pickle=False)
+
+
+def text_view(folder: Path) -> TextView:
+    """The text that a text model reads."""
+    return json.loads((folder / "view.json").read_text())["text_view"]
+
+
+def report(log_proba: Array, rows: Rows) -> dict[str, Any]:
+    """Scores on validation and gold rows, and the plots that explain them."""
+    metadata: dict[str, Any] = {"train_rows": int((rows.train & ~np.isnan(log_proba[:, 0])).sum())}
+    for name, mask in (("validation", rows.validation), ("gold", rows.gold)):
+        scored = evaluate.score(log_proba[mask], positions(rows.codes[mask]))
+        values = scored.as_dict() if scored else {"n": 0}
+        metadata |= {f"{name}_{score}": value for score, value in values.items()}
+    return metadata | _figures(log_proba, rows)
+
+
+def _figures(log_proba: Array, rows: Rows) -> dict[str, Any]:
+    known = rows.gold & ~np.isnan(log_proba[:, 0])
+    if not known.any():
+        return {}
+    labels, predicted = positions(rows.codes[known]), log_proba[known].argmax(1)
+    points = reliability(np.exp(log_proba[known].max(1)), predicted == labels)
+    per_class = evaluate.per_class_f1(predicted, labels)
+    by_name = dict(zip(per_class["category"], per_class["f1"], strict=True))
+    names = [NAMES[code] for code in CODES]
+    return {
+        "confusion_matrix": plots.heat_map(
+            evaluate.confusion_matrix(predicted, labels), names, "Gold rows: truth against prediction"
+        ),
+        "per_class_f1": plots.bars(by_name, "Gold rows: F1 by category"),
+        "calibration": plots.reliability(points, "Gold rows: calibration"),
+        "known_confusions": plots.table(evaluate.confusions(log_proba[known], labels)),
+    }
+
+
+def track(
+    context: dg.AssetExecutionContext,
+    tracking: Tracking,
+    config: dg.Config,
+    metadata: dict[str, Any],
+    *,
+    opinions: Opinions | None = None,
+    rows: Rows | None = None,
+) -> dict[str, Any]:
+    """Record the training in MLflow; the result is metadata that names the run."""
+    numbers = {name: float(value) for name, value in metadata.items() if isinstance(value, int | float)}
+    for name in ("text", "image") if opinions and rows else ():
+        values = evaluate.score(getattr(opinions, name)[rows.gold], positions(rows.codes[rows.gold]))
+        numbers |= {f"{name}_{key}": float(v) for key, v in (values.as_dict() if values else {}).items()}
+    with TemporaryDirectory() as folder:
+        _write_metadata(Path(folder), metadata)
+        run_id = tracking.registry.log_training(
+            context.asset_key.to_user_string(),
+            context.run_id,
+            params=config.model_dump(),
+            metrics={name: value for name, value in numbers.items() if np.isfinite(value)},
+            tags={"data_version": _inputs(context), **_reason(context)},
+            figures=Path(folder),
+        )
+    url = f"/#/experiments/{tracking.registry.experiment_id}/runs/{run_id}"
+    return {"mlflow_run_id": run_id, "mlflow_run": dg.MetadataValue.url(tracking.ui + url)}
+
+
+def _write_metadata(folder: Path, metadata: dict[str, Any]) -> None:
+    """The plots and tables that the Dagster UI shows, as files for MLflow."""
+    for name, value in metadata.items():
+        if isinstance(value, dg.MarkdownMetadataValue):
+            (folder / f"{name}.md").write_text(value.md_str or "")
+
+
+def _inputs(context: dg.AssetExecutionContext) -> str:
+    """The data versions of what the model was trained on."""
+    event = context.instance.get_latest_materialization_event(dg.AssetKey("splits"))
+    tags = (event.asset_materialization.tags if event and event.asset_materialization else None) or {}
+    return tags.get("dagster/data_version", "unknown")
+
+
+def _reason(context: dg.AssetExecutionContext) -> dict[str, str]:
+    reason = context.run.tags.get("rakuten/reason")
+    return {"reason": reason} if reason else {}

@@ -1,0 +1,51 @@
+"""The jobs that people and sensors start."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from rakuten_assets.assets import ALL_ASSETS
+from rakuten_assets.assets.common import batches
+from rakuten_assets.core.deliveries import ingest
+from rakuten_assets.resources import DataRoot
+
+PER_BATCH = [asset for asset in ALL_ASSETS if asset.partitions_def]
+WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def]
+
+prepare_batch = dg.define_asset_job(
+    "prepare_batch",
+    # The checks look at all batches, so they run once, with the training.
+    selection=dg.AssetSelection.assets(*PER_BATCH).without_checks(),
+    partitions_def=batches,
+    description="Everything that a batch needs before it can be learnt from.",
+)
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.assets(*WHOLE) | dg.AssetSelection.checks_for_assets(*PER_BATCH),
+    tags={"rakuten/training": "true"},
+    description="Deduplicate, split, train, and let the gate decide about the champion.",
+)
+
+
+class DeliveryConfig(dg.Config):
+    """Which delivery to take in, and how it is cut."""
+
+    folder: str
+    batch_size: int = 20_000
+
+
+@dg.op(pool="deliveries")
+def take_in(context: dg.OpExecutionContext, config: DeliveryConfig, data: DataRoot) -> None:
+    """Check a delivery, set its bad rows aside, cut it into batches and register those."""
+    delivery = ingest(Path(config.folder), data.path, batch_size=config.batch_size)
+    context.instance.add_dynamic_partitions("batches", list(delivery.batches))
+    context.log.info(
+        f"{delivery.id}: {delivery.accepted} accepted, {delivery.quarantined} set aside, "
+        f"{'known already' if delivery.already_known else 'new'}"
+    )
+
+
+@dg.job(description="Take in one delivery from a folder or a ZIP.")
+def ingest_delivery() -> None:
+    take_in()

@@ -1,0 +1,237 @@
+"""The command `rakuten`: one verb a line, with progress for people and exit codes for scripts."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rakuten_assets.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+console = Console(stderr=True)
+
+# Exit codes beside 0: 1 for what failed, 2 for what was asked wrongly (typer's own), and this one, so that a
+# script can tell a broken lineage from a challenger that was rightly sent away.
+REFUSED = 3
+
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same catalogue.")]
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    products: Annotated[int, typer.Option(min=1, help="How many products.")] = 4000,
+    seed: Seed = 0,
+    new: Annotated[bool, typer.Option("--new", help="Name the files New_* as later deliveries do.")] = False,
+    first_id: Annotated[int, typer.Option(help="First productid, so that two samples do not collide.")] = 1,
+    unlabelled: Annotated[int, typer.Option(help="Also write this many products without labels.")] = 0,
+) -> None:
+    """Write a synthetic catalogue in the challenge's file format, with the truth about its defects."""
+    from rakuten_assets.core.sample import write_sample
+    from rakuten_assets.progress import bar
+
+    with bar("drawing products") as advance:
+        write_sample(
+            out,
+            products,
+            seed,
+            prefix="new" if new else "challenge",
+            first_id=first_id,
+            unlabelled=unlabelled,
+            progress=advance,
+        )
+    console.print(f"{products} products in [bold]{out}[/bold]")
+
+
+@app.command()
+def ingest(
+    delivery: Annotated[Path, typer.Argument(help="Folder or ZIP with X_train_update.csv or New_X_train.csv.")],
+) -> None:
+    """Take in a delivery: check it, set bad rows aside with their reasons, cut the rest into batches."""
+    from rakuten_assets.core.deliveries import DeliveryError
+    from rakuten_assets.core.deliveries import ingest as take_in
+    from rakuten_assets.lineage import instance, register_batches
+    from rakuten_assets.progress import stages
+
+    settings = Settings()
+    try:
+        with stages() as report:
+            taken = take_in(delivery, settings.root, batch_size=settings.batch_size, progress=report)
+    except (DeliveryError, OSError) as error:
+        raise _failed(str(error)) from error
+    with instance(settings) as opened:
+        register_batches(opened, settings)
+    table = Table(title=f"{taken.id}{' (known already: nothing changed)' if taken.already_known else ''}")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for name, count in (
+        ("accepted products", taken.accepted),
+        ("pictures", taken.pictures),
+        ("batches", len(taken.batches)),
+        ("products set aside", taken.quarantined),
+        *((f"  {reason}", count) for reason, count in taken.reasons.items()),
+    ):
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+
+
+@app.command()
+def materialize(
+    select: Annotated[list[str] | None, typer.Option(help="Only these assets; may be repeated.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Write a JSON summary to this file.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Compute batches again that are computed already.")] = False,
+    reason: Annotated[str, typer.Option(help="Written on the runs.")] = "rakuten materialize",
+) -> None:
+    """Run the lineage from the batches to the champion; exits with 3 where the gate refused the challenger."""
+    from rakuten_assets import lineage
+    from rakuten_assets.progress import steps
+
+    settings = Settings()
+    _quiet()
+    with lineage.instance(settings) as opened:
+        if not lineage.register_batches(opened, settings):
+            raise _failed("There is no delivery yet: run `rakuten ingest DIR` first.")
+        _check_names(select)
+        with steps(opened):
+            outcome = lineage.materialize(opened, settings, select=select, reason=reason, fresh=fresh)
+        result = lineage.summary(opened, settings, outcome)
+    if summary:
+        _write(summary, result)
+    _show(result)
+    if outcome.refused:
+        raise typer.Exit(REFUSED)
+    if not outcome.success:
+        raise _failed("\n".join(outcome.errors) or "The lineage failed; its runs are in the Dagster UI.")
+
+
+@app.command()
+def evaluate(
+    x: Annotated[Path, typer.Option("--x", help="Products, as the challenge's X file.")],
+    y: Annotated[Path, typer.Option("--y", help="Their categories, as the challenge's Y file.")],
+    images: Annotated[Path | None, typer.Option(help="Folder with their pictures.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Score the champion on labelled products that it has never seen."""
+    from rakuten_assets import batch_tools
+    from rakuten_assets.progress import bar
+
+    classifier = _champion()
+    with bar("classifying products") as advance:
+        result = _or_fail(lambda: batch_tools.evaluate(classifier, x, y, images, advance))
+    if json_file:
+        _write(json_file, result)
+    _show_scores(result)
+
+
+@app.command()
+def predict(
+    dataset_path: Annotated[Path, typer.Option(help="Products, as the challenge's X file.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
+    images_path: Annotated[Path | None, typer.Option(help="Folder with their pictures.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=27, help="How many categories a product gets.")] = 3,
+) -> None:
+    """Classify products: one row each, with the likeliest categories and their confidences."""
+    from rakuten_assets import batch_tools
+    from rakuten_assets.progress import bar
+
+    classifier = _champion()
+    with bar("classifying products") as advance:
+        answered = _or_fail(
+            lambda: batch_tools.predict(classifier, dataset_path, images_path, out, top, advance)
+        )
+    console.print(f"{answered.height} rows in [bold]{out}[/bold]")
+
+
+@app.command()
+def up() -> None:
+    """Start every service on the data that is there, and stop them all on Ctrl-C."""
+    from rakuten_assets.services import serve
+
+    serve(Settings(), console)
+
+
+@app.command()
+def demo(
+    products: Annotated[int, typer.Option(min=300, help="Size of the sample catalogue.")] = 4000,
+    seed: Seed = 0,
+    once: Annotated[bool, typer.Option("--once", help="End after one product was classified.")] = False,
+) -> None:
+    """Sample catalogue, whole lineage, then all services: everything from nothing."""
+    from rakuten_assets.core.products import Product
+
+    settings = Settings()
+    folder = settings.local_state / "sample" / f"{products}-{seed}"
+    if not (folder / "truth.json").exists():
+        sample(folder, products, seed)
+    ingest(folder)
+    materialize(reason="rakuten demo")
+    product = Product("Piscine tubulaire ronde 366 x 76 cm", "Avec filtre et échelle, bâche comprise.")
+    answer = _champion().predict([product], top=3)[0]
+    console.print(f"\n[bold]{product.designation}[/bold]")
+    for category in answer.categories:
+        console.print(f"  {category.confidence:6.1%}  {category.code}  {category.name}")
+    if not once:
+        up()
+
+
+def _champion() -> Any:
+    from rakuten_assets.batch_tools import load_champion
+
+    return _or_fail(lambda: load_champion(Settings()))
+
+
+def _or_fail(action: Any) -> Any:
+    """The action's result; what the user can mend becomes one sentence and exit code 1."""
+    try:
+        return action()
+    except (ValueError, OSError, LookupError) as error:
+        raise _failed(str(error)) from error
+
+
+def _failed(message: str) -> typer.Exit:
+    console.print(f"[bold red]{message}[/bold red]", highlight=False)
+    return typer.Exit(1)
+
+
+def _check_names(select: list[str] | None) -> None:
+    from rakuten_assets.assets import ALL_ASSETS
+
+    names = {asset.key.to_user_string() for asset in ALL_ASSETS}
+    unknown = sorted(set(select or []) - names)
+    if unknown:
+        raise _failed(f"There is no asset {', '.join(unknown)}; there are {', '.join(sorted(names))}.")
+
+
+def _quiet() -> None:
+    """Dagster tells every event on the console; here the progress does, and the UI has them all."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+
+
+def _write(file: Path, result: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+def _show(result: dict[str, Any]) -> None:
+    _show_scores({"n": result["scores"]["stacked"].get("n", 0), **result["scores"]}, "Gold rows")
+    champion = result["champion"]
+    console.print(f"champion [bold]{champion['version']}[/bold]: {champion['reason']}")
+    slowest = list(result["seconds_by_asset"].items())[:6]
+    console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in slowest))
+
+
+def _show_scores(result: dict[str, Any], title: str = "Scores") -> None:
+    table = Table(title=title)
+    for column in ("model", "n", "weighted F1", "macro F1", "accuracy", "ECE"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for name in ("text", "image", "stacked"):
+        scores = result.get(name) or {}
+        numbers = (scores.get(key) for key in ("weighted_f1", "macro_f1", "accuracy", "ece"))
+        table.add_row(name, str(scores.get("n", 0)), *("—" if n is None else f"{n:.4f}" for n in numbers))
+    Console(file=sys.stdout).print(table)

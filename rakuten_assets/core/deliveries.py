@@ -1,0 +1,281 @@
+"""The only door through which products come in: a delivery is checked, cut into batches, and registered once.
+
+A data root holds `deliveries/<id>/` with `batches/`, `source/`, `quarantine.parquet` and, written last,
+`manifest.json`: without its manifest a delivery does not exist. Pictures lie in `images/` under their sha256.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+from upath import UPath
+
+from rakuten_assets.core.delivery_files import DeliveryFiles, UnusableFile, open_delivery, read_picture_file
+from rakuten_assets.core.delivery_records import DeliveryError
+from rakuten_assets.core.delivery_rules import (
+    CLOSING_RULES,
+    QUARANTINE,
+    Quarantine,
+    Rule,
+    labelled,
+    read_products,
+)
+from rakuten_assets.core.products import PRODUCTS, picture_name, products_schema
+
+__all__ = [
+    "QUARANTINE",
+    "Delivery",
+    "DeliveryError",
+    "batch_keys",
+    "deliveries",
+    "ingest",
+    "picture_path",
+    "read_batch",
+    "read_picture",
+    "read_quarantine",
+]
+
+Progress = Callable[[str, int, int], None]
+Check = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A registered delivery: `accepted` and `quarantined` add up to the product rows that were delivered."""
+
+    id: str
+    sha256: str
+    sequence: int
+    arrived: str
+    source: str
+    batches: tuple[str, ...]
+    accepted: int
+    quarantined: int
+    pictures: int
+    reasons: Mapping[str, int]
+    already_known: bool = False
+
+
+def ingest(
+    source: Path,
+    root: UPath,
+    *,
+    batch_size: int = 20_000,
+    check_pictures: bool = True,
+    progress: Progress | None = None,
+) -> Delivery:
+    """Registers a delivered folder or .zip archive; one whose tables are already registered changes nothing.
+
+    `progress` is called with a stage ("tables", "pictures", "batches"), the units done and their total.
+    Raises DeliveryError, before anything is written, where the delivery as a whole cannot be used.
+    """
+    report = progress or (lambda stage, done, total: None)
+    with open_delivery(source) as files:
+        past = deliveries(root)
+        sha256 = _digest(files.tables)
+        for known in past:
+            if known.sha256 == sha256:
+                return replace(known, already_known=True)
+        quarantine = Quarantine(files)
+        products = labelled(files, read_products(files, quarantine), quarantine)
+        products = quarantine.sift(products, (_already_delivered(root, past),))
+        report("tables", len(files.tables), len(files.tables))
+        products = _with_pictures(files, products, quarantine, root, _picture_check(check_pictures), report)
+        products = quarantine.sift(products, CLOSING_RULES)
+        delivery = Delivery(
+            id=f"{_slug(source.resolve().stem)}-{sha256[:8]}",
+            sha256=sha256,
+            sequence=max((known.sequence for known in past), default=0) + 1,
+            arrived=datetime.now(UTC).isoformat(timespec="seconds"),
+            source=source.resolve().name,
+            batches=(),
+            accepted=products.height,
+            quarantined=quarantine.rows,
+            pictures=products["image"].count(),
+            reasons=quarantine.reasons,
+        )
+        return _register(root, delivery, files, products, quarantine, batch_size, report)
+
+
+def deliveries(root: UPath) -> list[Delivery]:
+    """All registered deliveries, in order of arrival."""
+    # Object stores' listings are cached, and another process may have registered a delivery since.
+    root.fs.invalidate_cache()
+    found = [_read_manifest(path) for path in root.glob("deliveries/*/manifest.json")]
+    return sorted(found, key=lambda delivery: (delivery.sequence, delivery.arrived, delivery.id))
+
+
+def batch_keys(root: UPath) -> list[str]:
+    """The keys of all batches, in order of arrival."""
+    return [key for delivery in deliveries(root) for key in delivery.batches]
+
+
+def read_batch(root: UPath, key: str) -> pl.DataFrame:
+    """The accepted products of one batch, with the columns of `PRODUCTS`; KeyError for a key that is none."""
+    return _read_parquet(_batch_path(root, key))
+
+
+def read_quarantine(root: UPath) -> pl.DataFrame:
+    """All that was ever set aside, with the columns of `QUARANTINE`."""
+    tables = [
+        _read_parquet(_folder(root, delivery.id) / "quarantine.parquet") for delivery in deliveries(root)
+    ]
+    return pl.concat([pl.DataFrame(schema=QUARANTINE), *tables])
+
+
+def picture_path(root: UPath, sha256: str) -> UPath:
+    """Where the picture with this sha256 is stored."""
+    return root / "images" / sha256[:2] / f"{sha256}.jpg"
+
+
+def read_picture(root: UPath, sha256: str) -> bytes:
+    """The stored picture with this sha256."""
+    return picture_path(root, sha256).read_bytes()
+
+
+def _already_delivered(root: UPath, past: Sequence[Delivery]) -> Rule:
+    keys = [key for delivery in past for key in delivery.batches]
+    known = [_read_parquet(_batch_path(root, key), ["productid"])["productid"] for key in keys]
+    again = pl.col("productid").is_in(pl.concat(known).implode()) if known else pl.lit(False)
+    return Rule("already_delivered", again, "an earlier delivery has this productid")
+
+
+def _with_pictures(
+    files: DeliveryFiles,
+    products: pl.DataFrame,
+    quarantine: Quarantine,
+    root: UPath,
+    check: Check,
+    report: Progress,
+) -> pl.DataFrame:
+    """The products with their stored picture's sha256 in `image`, null where no usable picture came."""
+    ids = products.select("imageid", "productid").rows()
+    paths = [files.pictures / picture_name(*pair) for pair in ids]
+    stored: list[str | None] = []
+    # Decoding releases the interpreter's lock, and a remote store answers slowly: threads help with both.
+    with ThreadPoolExecutor() as pool:
+        try:
+            outcomes = pool.map(partial(_store_picture, files.folder, root, check), paths)
+            for path, (_, productid), outcome in zip(paths, ids, outcomes, strict=True):
+                if isinstance(outcome, UnusableFile):
+                    quarantine.add_picture(path, productid, outcome.reason, outcome.detail)
+                stored.append(outcome if isinstance(outcome, str) else None)
+                report("pictures", len(stored), len(paths))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return products.with_columns(pl.Series("image", stored, pl.String))
+
+
+def _store_picture(folder: Path, root: UPath, check: Check, path: Path) -> str | UnusableFile:
+    """The sha256 under which a picture is now stored, or why it is not."""
+    try:
+        data = read_picture_file(folder, path)
+        check(data)
+    except UnusableFile as error:
+        return error
+    sha256 = hashlib.sha256(data).hexdigest()
+    target = picture_path(root, sha256)
+    if not target.exists():
+        _write(target, data)
+    return sha256
+
+
+def _picture_check(wanted: bool) -> Check:
+    if not wanted:
+        return lambda data: None
+    from rakuten_assets.core.images import BadPicture, check
+
+    def usable(data: bytes) -> None:
+        try:
+            check(data)
+        except BadPicture as error:
+            raise UnusableFile("bad_picture", str(error)) from error
+
+    return usable
+
+
+def _register(
+    root: UPath,
+    delivery: Delivery,
+    files: DeliveryFiles,
+    products: pl.DataFrame,
+    quarantine: Quarantine,
+    batch_size: int,
+    report: Progress,
+) -> Delivery:
+    folder = _folder(root, delivery.id)
+    # What an interrupted attempt left behind.
+    for leftover in folder.glob("batches/*.parquet"):
+        leftover.unlink()
+    for table in files.tables:
+        _write(folder / "source" / table.name, table.read_bytes())
+    _write_parquet(folder / "quarantine.parquet", quarantine.table(delivery.id))
+    products = products.with_columns(
+        pl.col("prdtypecode").cast(pl.Int32), delivery=pl.lit(delivery.id)
+    ).select(*PRODUCTS)
+    keys = []
+    for number, batch in enumerate(products.iter_slices(batch_size) if products.height else ()):
+        keys.append(f"{delivery.id}-{number:03d}")
+        _write_parquet(_batch_path(root, keys[-1]), products_schema().validate(batch))
+        report("batches", number + 1, -(-products.height // batch_size))
+    delivery = replace(delivery, batches=tuple(keys))
+    _write(folder / "manifest.json", json.dumps(asdict(delivery), indent=2).encode())
+    return delivery
+
+
+def _read_manifest(path: UPath) -> Delivery:
+    fields = json.loads(path.read_bytes())
+    return Delivery(**{**fields, "batches": tuple(fields["batches"])})
+
+
+def _digest(tables: Sequence[Path]) -> str:
+    """One sha256 over the sha256 of each table."""
+    parts = [hashlib.sha256(table.read_bytes()).digest() for table in tables]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub("[^a-z0-9]+", "-", plain)[:40].strip("-") or "delivery"
+
+
+def _folder(root: UPath, delivery: str) -> UPath:
+    return root / "deliveries" / delivery
+
+
+def _batch_path(root: UPath, key: str) -> UPath:
+    found = re.fullmatch(r"([a-z0-9-]+)-(\d{3,})", key)
+    if not found:
+        raise KeyError(key)
+    return _folder(root, found[1]) / "batches" / f"{found[2]}.parquet"
+
+
+def _read_parquet(path: UPath, columns: list[str] | None = None) -> pl.DataFrame:
+    return pl.read_parquet(BytesIO(path.read_bytes()), columns=columns)
+
+
+def _write_parquet(path: UPath, table: pl.DataFrame) -> None:
+    buffer = BytesIO()
+    table.write_parquet(buffer)
+    _write(path, buffer.getvalue())
+
+
+def _write(path: UPath, data: bytes) -> None:
+    """Writes a file whole or not at all: object stores do so by themselves, local ones by renaming."""
+    if path.protocol not in ("", "file", "local"):
+        path.write_bytes(data)
+        return
+    part = Path(path.path).with_name(f".{path.name}.{uuid4().hex}")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(data)
+    part.replace(path.path)

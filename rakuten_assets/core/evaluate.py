@@ -1,0 +1,172 @@
+"""How good a model is, and whether another one is better."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rakuten_assets.core.calibration import Array, expected_calibration_error
+from rakuten_assets.core.taxonomy import CODES, KNOWN_CONFUSIONS, NAMES
+
+Labels = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores over `n` labelled rows; all but `n` from 0 to 1, `ece` the better the lower."""
+
+    n: int
+    weighted_f1: float
+    macro_f1: float
+    accuracy: float
+    ece: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def score(log_proba: Array, labels: Labels) -> Scores | None:
+    """Scores of log-probabilities (rows x 27) against class positions; rows of NaN are left out.
+
+    None where no row is left: there is no score, which is not a score of zero.
+    """
+    from sklearn.metrics import f1_score
+
+    rows = ~np.isnan(log_proba[:, 0])
+    if not rows.any():
+        return None
+    log_proba, labels = log_proba[rows], labels[rows]
+    predicted = log_proba.argmax(1)
+    right = predicted == labels
+    return Scores(
+        n=len(labels),
+        weighted_f1=float(f1_score(labels, predicted, average="weighted", zero_division=0)),
+        macro_f1=float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        accuracy=float(right.mean()),
+        ece=expected_calibration_error(np.exp(log_proba.max(1)), right),
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of weighted F1, with the 95 % interval of its bootstrap."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+
+
+def difference(new: Labels, old: Labels, labels: Labels, draws: int = 1000, seed: int = 0) -> Difference:
+    """Weighted F1 of the predictions `new` less that of `old`, on the same rows.
+
+    Percentile interval of a paired bootstrap: both are scored on the same drawn rows (Efron 1979).
+    """
+    rng, cells = np.random.default_rng(seed), (len(CODES),) * 2
+    codes_new, codes_old = (np.ravel_multi_index((labels, part), cells) for part in (new, old))
+    drawn = np.empty(draws)
+    for draw in range(draws):
+        rows = rng.integers(0, len(labels), len(labels))
+        drawn[draw] = _weighted_f1(codes_new[rows]) - _weighted_f1(codes_old[rows])
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Difference(_weighted_f1(codes_new) - _weighted_f1(codes_old), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a challenger takes the champion's place, and everything that a person needs to agree."""
+
+    promoted: bool
+    reason: str
+    challenger: Scores | None
+    champion: Scores | None = None
+    difference: Difference | None = None
+    per_class: pl.DataFrame | None = None
+    confusions: pl.DataFrame | None = None
+
+
+def judge(challenger: Array, champion: Array | None, labels: Labels, *, same_model: bool = False) -> Verdict:
+    """Compare log-probabilities (rows x 27) of both on the same gold rows; refuse what cannot be compared."""
+    new = score(challenger, labels)
+    if new is None:
+        return Verdict(False, "refused: there is no gold row to compare on", None)
+    if not np.isfinite(challenger).all():
+        return Verdict(False, "refused: the challenger does not answer every gold row", new)
+    if champion is None:
+        return Verdict(True, "promoted: there was no champion", new, confusions=confusions(challenger, labels))
+    if champion.shape != challenger.shape or not np.isfinite(champion).all():
+        return Verdict(False, "refused: the champion cannot be scored on these gold rows", new)
+    gain = difference(challenger.argmax(1), champion.argmax(1), labels)
+    promoted = gain.value >= 0
+    reason = _reason(promoted, same_model, gain)
+    return Verdict(
+        promoted,
+        reason,
+        new,
+        score(champion, labels),
+        gain,
+        regressions(challenger, champion, labels),
+        confusions(challenger, labels, champion),
+    )
+
+
+def per_class_f1(predicted: Labels, labels: Labels) -> pl.DataFrame:
+    """F1 and rows of each of the 27 categories."""
+    from sklearn.metrics import f1_score
+
+    f1 = f1_score(labels, predicted, average=None, labels=range(len(CODES)), zero_division=0)
+    rows = np.bincount(labels, minlength=len(CODES))
+    return pl.DataFrame({"code": CODES, "category": [NAMES[code] for code in CODES], "rows": rows, "f1": f1})
+
+
+def regressions(challenger: Array, champion: Array, labels: Labels) -> pl.DataFrame:
+    """F1 of each category under both models, the largest losses first."""
+    new, old = (per_class_f1(part.argmax(1), labels) for part in (challenger, champion))
+    return new.with_columns(champion_f1=old["f1"], change=new["f1"] - old["f1"]).sort("change")
+
+
+def confusions(challenger: Array, labels: Labels, champion: Array | None = None) -> pl.DataFrame:
+    """How often the pairs of categories that the documents name are taken for one another."""
+    models: Mapping[str, Array] = {"challenger": challenger}
+    if champion is not None:
+        models = {**models, "champion": champion}
+    codes = np.array(CODES)
+    truth = codes[labels]
+    rows = []
+    for one, other in KNOWN_CONFUSIONS:
+        pair = np.isin(truth, (one, other))
+        swapped = {
+            f"{name}_confused": int((pair & (codes[part.argmax(1)] == one + other - truth)).sum())
+            for name, part in models.items()
+        }
+        rows.append({"pair": f"{NAMES[one]} / {NAMES[other]}", "rows": int(pair.sum()), **swapped})
+    return pl.DataFrame(rows)
+
+
+def confusion_matrix(predicted: Labels, labels: Labels) -> NDArray[np.int64]:
+    """Counts (27 x 27): truth down, prediction across."""
+    return _confusion(np.ravel_multi_index((labels, predicted), (len(CODES),) * 2))
+
+
+def _confusion(cells: NDArray[np.intp]) -> NDArray[np.int64]:
+    return np.bincount(cells, minlength=len(CODES) ** 2).reshape(len(CODES), len(CODES))
+
+
+def _weighted_f1(cells: NDArray[np.intp]) -> float:
+    counts = _confusion(cells)
+    truth, said = counts.sum(1), counts.sum(0)
+    f1 = 2 * np.diag(counts) / np.maximum(truth + said, 1)
+    return float((f1 * truth).sum() / truth.sum())
+
+
+def _reason(promoted: bool, same_model: bool, gain: Difference) -> str:
+    if same_model:
+        return "kept: the challenger is the champion itself"
+    if promoted:
+        return f"promoted: weighted F1 {gain} on the same gold rows"
+    return f"refused: weighted F1 {gain} on the same gold rows"

@@ -1,0 +1,18 @@
+"""The Dagster code location: assets, checks, jobs, sensors and the resources they stand on."""
+
+import dagster as dg
+
+from rakuten_assets.assets import ALL_ASSETS
+from rakuten_assets.automation.jobs import ingest_delivery, prepare_batch, retrain
+from rakuten_assets.automation.sensors import catalogue_grew, new_batches, new_deliveries
+from rakuten_assets.checks import CHECKS
+from rakuten_assets.resources import resources
+from rakuten_assets.settings import Settings
+
+defs = dg.Definitions(
+    assets=ALL_ASSETS,
+    asset_checks=CHECKS,
+    jobs=[ingest_delivery, prepare_batch, retrain],
+    sensors=[new_deliveries, new_batches, catalogue_grew],
+    resources=resources(Settings()),
+)

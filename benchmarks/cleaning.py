@@ -1,6 +1,7 @@
 """HTML to visible text: `core.text` against BeautifulSoup row by row in pandas, on the same texts.
 
-Both sides turn a title and a description into one line of visible text. Run: python benchmarks/cleaning.py [--n N]
+Both sides turn a title and a description into one line of visible text.
+Run: python benchmarks/cleaning.py [--n N]
 """
 
 import argparse

@@ -95,7 +95,7 @@ LINGUA = (
 
 
 def catalogue(n: int, seed: int = 0) -> pl.DataFrame:
-    """Titles to long descriptions, of one language, with brands and sizes between them, in the report's shares."""
+    """From a title to a long description, with brands and sizes in it; languages in the report's shares."""
     draw = random.Random(seed)
     codes = draw.choices(list(SENTENCES), weights=(77, 14.6, 3.2, 1.8, 1.8, 1.6), k=n)
     return pl.DataFrame({"language": codes, "text": [_text(draw, code) for code in codes]})
@@ -139,7 +139,8 @@ def main() -> None:
         return sum(a[at] == b[at] for at in long) / len(long)
 
     print(
-        f"{n:,} texts of {sum(map(len, texts)) / n:.0f} characters, one thread each, models loaded, median of {repeat}, interleaved\n"
+        f"{n:,} texts of {sum(map(len, texts)) / n:.0f} characters, one thread each, models loaded, "
+        f"median of {repeat}, interleaved\n"
     )
     print("| detector | texts/s | ratio | right on 40 characters and more |\n| --- | --- | --- | --- |")
     print(f"| lingua, six languages, high accuracy | {n / slow:,.0f} | 1 | {share(theirs, truth):.2%} |")

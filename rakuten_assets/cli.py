@@ -210,7 +210,8 @@ def _check_names(select: list[str] | None) -> None:
 
 def _quiet() -> None:
     """Dagster tells every event on the console; here the progress does, and the UI has them all."""
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    for name in ("dagster", "mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _write(file: Path, result: dict[str, Any]) -> None:

@@ -106,10 +106,15 @@ def _run(
 ) -> None:
     from rakuten_assets.definitions import defs
 
-    result = defs.resolve_job_def(job).execute_in_process(
+    chosen = defs.resolve_job_def(job)
+    if selection is not None:
+        # The checks of batches look at all of them, and run with the training.
+        checks = frozenset[dg.AssetCheckKey]() if partition else None
+        chosen = chosen.get_subset(asset_selection=set(selection), asset_check_selection=checks)
+    result = chosen.execute_in_process(
         instance=opened,
         partition_key=partition,
-        asset_selection=selection,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         tags={"rakuten/reason": reason, PROCESS_TAG: _process()},
         raise_on_error=False,
     )

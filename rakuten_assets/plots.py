@@ -86,13 +86,13 @@ def heat_map(counts: np.ndarray, names: Sequence[str], title: str) -> dg.Metadat
     return show(figure)
 
 
-def gallery(rows: Sequence[Sequence[bytes]], side: int = 96) -> dg.MetadataValue:
+def gallery(rows: Sequence[Sequence[bytes | Image.Image]], side: int = 96) -> dg.MetadataValue:
     """Pictures in rows, as JPEG thumbnails: one row a group, or before beside after."""
     width = max((len(row) for row in rows), default=1)
     sheet = Image.new("RGB", (side * width, side * max(len(rows), 1)), "white")
     for y, row in enumerate(rows):
-        for x, data in enumerate(row):
-            picture = Image.open(BytesIO(data)).convert("RGB")
+        for x, given in enumerate(row):
+            picture = (Image.open(BytesIO(given)) if isinstance(given, bytes) else given).convert("RGB")
             picture.thumbnail((side - 4, side - 4))
             sheet.paste(picture, (x * side + 2, y * side + 2))
     buffer = BytesIO()

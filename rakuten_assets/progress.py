@@ -40,7 +40,7 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 def steps(instance: dg.DagsterInstance) -> Iterator[None]:
     """A line for each asset that runs on `instance` from now on, read from its event log."""
     stop = threading.Event()
-    with _progress() as progress:
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as progress:
         watcher = threading.Thread(target=_watch, args=(instance, progress, stop), daemon=True)
         watcher.start()
         try:

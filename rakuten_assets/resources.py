@@ -17,7 +17,7 @@ from upath import UPath
 from rakuten_assets.core import translate
 from rakuten_assets.core.classifier_files import folder_hash
 from rakuten_assets.core.embeddings import BUILT_IN
-from rakuten_assets.core.images import PreparationSettings
+from rakuten_assets.core.preparation import PreparationSettings
 from rakuten_assets.registry import MODEL, Registry
 from rakuten_assets.settings import Settings
 
@@ -141,12 +141,12 @@ class Preparation(dg.ConfigurableResource):
     sharpen: bool = True
     desaturate: bool = True
     crop: bool = True
-    equalize: bool = False
+    equalise: bool = False
 
     @property
     def settings(self) -> PreparationSettings:
         return PreparationSettings(
-            sharpen=self.sharpen, desaturate=self.desaturate, crop=self.crop, equalize=self.equalize
+            sharpen=self.sharpen, desaturate=self.desaturate, crop=self.crop, equalise=self.equalise
         )
 
     def sized(self, size: int) -> PreparationSettings:
@@ -186,7 +186,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             sharpen=settings.sharpen,
             desaturate=settings.desaturate,
             crop=settings.crop,
-            equalize=settings.equalize,
+            equalise=settings.equalise,
         ),
         "translation": Translation(kind=settings.translator, model=settings.translation_model),
     }

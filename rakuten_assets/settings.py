@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     sharpen: bool = Field(True, description="Sharpen pictures that are slightly blurred.")
     desaturate: bool = Field(True, description="Take 15 % of the saturation where red dominates.")
     crop: bool = Field(True, description="Crop wide uniform borders and zoom in.")
-    equalize: bool = Field(False, description="Equalise the histogram where red dominates excessively.")
+    equalise: bool = Field(False, description="Equalise the histogram where red dominates excessively.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI.")
     mlflow_port: int = Field(5000, description="Port of the MLflow UI.")
     host: str = Field("127.0.0.1", description="Address that the services listen on.")

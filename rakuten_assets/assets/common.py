@@ -6,9 +6,6 @@ from typing import Any, TypeVar
 
 import dagster as dg
 import polars as pl
-from upath import UPath
-
-from rakuten_assets.core.deliveries import read_picture
 
 batches = dg.DynamicPartitionsDefinition(name="batches")
 """Deliveries cut into batches of at most `RAKUTEN_BATCH_SIZE` products; one partition each."""
@@ -34,11 +31,6 @@ def per_batch(group: str, *, kinds: set[str], code_version: str = "1", **options
 def whole(group: str, *, kinds: set[str], code_version: str = "1", **options: Any) -> Callable:
     """An asset over all batches at once."""
     return dg.asset(group_name=group, kinds=kinds, owners=OWNERS, code_version=code_version, **options)
-
-
-def pictures(root: UPath, sha256: Iterable[str]) -> Iterator[bytes]:
-    """The stored pictures with these hashes, in order; the next ones are read while one is used."""
-    yield from ahead(lambda name: read_picture(root, name), sha256)
 
 
 def ahead(function: Callable[[Any], Result], items: Iterable[Any], window: int = 64) -> Iterator[Result]:

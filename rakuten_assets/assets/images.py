@@ -6,13 +6,20 @@ import dagster as dg
 import polars as pl
 
 from rakuten_assets import plots
-from rakuten_assets.assets.common import ahead, per_batch, pictures, whole
+from rakuten_assets.assets.common import ahead, per_batch, whole
 from rakuten_assets.core import duplicates, images
-from rakuten_assets.core.deliveries import read_picture
+from rakuten_assets.core.deliveries import picture_path, read_picture
+from rakuten_assets.core.preparation import PreparationSettings, Quality, Treatments, prepare
 from rakuten_assets.resources import DataRoot, Preparation
 
 # Groups and treated pictures shown in the UI: enough to judge by eye, few enough to load at once.
 SHOWN = 8
+
+PREPARED = {
+    "sha256": pl.String,
+    **dict.fromkeys(Treatments._fields, pl.Boolean),
+    **{f"{name}_{when}": pl.Float64 for name in Quality._fields for when in ("before", "after")},
+}
 
 
 @per_batch("images", kinds={"polars", "parquet"})
@@ -20,7 +27,7 @@ def image_fingerprints(products: pl.DataFrame, data: DataRoot) -> dg.Materialize
     """Identity and quality of each product's picture: hashes, sharpness, colour balance, usable area."""
     owned = products.select("productid", "image").drop_nulls()
     distinct = owned["image"].unique(maintain_order=True)
-    table = images.fingerprints(pictures(data.path, distinct))
+    table = images.fingerprints(picture_path(data.path, name) for name in distinct)
     table = owned.join(table, left_on="image", right_on="sha256", how="left", maintain_order="left")
     table = table.rename({"image": "sha256"})
     return dg.MaterializeResult(
@@ -80,23 +87,23 @@ def prepared_images(
     distinct = image_fingerprints["sha256"].unique(maintain_order=True)
     settings = preparation.settings
     rows = ahead(lambda name: images.prepared_quality(read_picture(data.path, name), settings), distinct)
-    table = pl.DataFrame(list(rows), schema=images.QUALITY_SCHEMA)
+    table = pl.DataFrame(list(rows), schema=PREPARED)
     return dg.MaterializeResult(
         value=table, metadata={"rows": len(table), **_treatments(table), **_before_after(table, data, settings)}
     )
 
 
 def _treatments(table: pl.DataFrame) -> dict[str, int]:
-    return {name: int(table[name].sum()) for name in images.TREATMENTS}
+    return {name: int(table[name].sum()) for name in Treatments._fields}
 
 
-def _before_after(table: pl.DataFrame, data: DataRoot, settings: images.PreparationSettings) -> dict[str, Any]:
+def _before_after(table: pl.DataFrame, data: DataRoot, settings: PreparationSettings) -> dict[str, Any]:
     if table.is_empty():
         return {}
     rows = []
-    for name in table.filter(pl.any_horizontal(images.TREATMENTS))["sha256"].head(SHOWN):
+    for name in table.filter(pl.any_horizontal(*Treatments._fields))["sha256"].head(SHOWN):
         original = read_picture(data.path, name)
-        rows.append([original, images.to_jpeg(images.prepare(images.open_rgb(original), settings))])
+        rows.append([original, prepare(images.open_rgb(original), settings)])
     title = "Red dominance before and after"
     return {
         "red_dominance": plots.compare(

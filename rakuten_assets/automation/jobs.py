@@ -5,7 +5,6 @@ from pathlib import Path
 import dagster as dg
 
 from rakuten_assets.assets import ALL_ASSETS
-from rakuten_assets.assets.common import batches
 from rakuten_assets.core.deliveries import ingest
 from rakuten_assets.resources import DataRoot
 
@@ -16,7 +15,6 @@ prepare_batch = dg.define_asset_job(
     "prepare_batch",
     # The checks look at all batches, so they run once, with the training.
     selection=dg.AssetSelection.assets(*PER_BATCH).without_checks(),
-    partitions_def=batches,
     description="Everything that a batch needs before it can be learnt from.",
 )
 

@@ -15,6 +15,7 @@ from rakuten_assets.core.calibration import Array
 from rakuten_assets.core.classifier_files import folder_hash
 from rakuten_assets.core.fusion import Fusion, Opinions
 from rakuten_assets.core.image_models import ImageModel
+from rakuten_assets.core.preparation import PreparationSettings, prepare
 from rakuten_assets.core.products import CategoryScore, Prediction, Product
 from rakuten_assets.core.taxonomy import CODES, NAMES
 from rakuten_assets.core.text_models import TextModel
@@ -41,7 +42,7 @@ class ProductClassifier:
     image_model: ImageModel | None
     fusion: Fusion
     text_view: TextView = "light"
-    preparation: images.PreparationSettings = images.PreparationSettings()
+    preparation: PreparationSettings = PreparationSettings()
     version: str = "unsaved"
 
     def predict(self, products: Sequence[Product], top: int = 5) -> list[Prediction]:
@@ -110,7 +111,7 @@ class ProductClassifier:
             ImageModel.load(folder / "image") if (folder / "image").exists() else None,
             Fusion.load(folder / "fusion"),
             config["text_view"],
-            images.PreparationSettings(**config["preparation"]),
+            PreparationSettings(**config["preparation"]),
             (folder / "VERSION").read_text(),
         )
 
@@ -132,7 +133,7 @@ def read_texts(products: Sequence[Product], view: TextView) -> list[str]:
     return translate.translate(spoken, translate.GlossaryTranslator()).table["translated"].to_list()
 
 
-def prepare_picture(data: bytes, settings: images.PreparationSettings) -> Image:
+def prepare_picture(data: bytes, settings: PreparationSettings) -> Image:
     """A picture as the model sees it, from the bytes that the seller sent."""
-    return images.prepare(images.open_rgb(data, at_least=settings.size), settings)
+    return prepare(images.open_rgb(data, at_least=settings.size), settings)
 

@@ -16,6 +16,9 @@ from rakuten_assets.core.linear import Array, LinearClassifier
 # and memory of training stay linear in the number of pictures.
 LANDMARKS = 3000
 
+# Vectors mapped at once: their kernel rows are in memory in double precision.
+CHUNK = 4096
+
 
 @dataclass(frozen=True)
 class KernelMap:
@@ -26,7 +29,7 @@ class KernelMap:
     """
 
     landmarks: NDArray[np.float32]
-    whitening: NDArray[np.float32]
+    whitening: NDArray[np.float64]
     centre: NDArray[np.float32]
     spread: NDArray[np.float32]
     gamma: float
@@ -38,15 +41,18 @@ class KernelMap:
         scaled = (vectors - centre) / spread
         rows = np.random.default_rng(seed).permutation(len(scaled))[:LANDMARKS]
         landmarks, width = scaled[rows], gamma / vectors.shape[1]
-        kernel = _gaussian(landmarks, landmarks, width).astype(np.float64)
-        values, axes = np.linalg.eigh(kernel)
+        values, axes = np.linalg.eigh(_gaussian(landmarks, landmarks, width))
         whitening = axes / np.sqrt(np.maximum(values, 1e-6))
-        return cls(landmarks, whitening.astype(np.float32), centre, spread, width)
+        return cls(landmarks, whitening, centre, spread, width)
 
     def transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Coordinates (rows x m) of `vectors` (rows x d)."""
+        parts = [self._transform(vectors[at : at + CHUNK]) for at in range(0, len(vectors), CHUNK)]
+        return np.concatenate(parts or [np.empty((0, len(self.landmarks)), np.float32)])
+
+    def _transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = (vectors - self.centre) / self.spread
-        return np.asarray(_gaussian(scaled, self.landmarks, self.gamma) @ self.whitening)
+        return np.asarray(_gaussian(scaled, self.landmarks, self.gamma) @ self.whitening, np.float32)
 
     def save(self, file: Path) -> None:
         from safetensors.numpy import save_file
@@ -96,6 +102,8 @@ class ImageModel:
         )
 
 
-def _gaussian(left: NDArray[np.float32], right: NDArray[np.float32], gamma: float) -> NDArray[np.float32]:
+def _gaussian(left: NDArray[np.float32], right: NDArray[np.float32], gamma: float) -> NDArray[np.float64]:
+    """Kernel matrix, in double precision: in single, the answer would depend on who else is in the batch."""
+    left, right = left.astype(np.float64), right.astype(np.float64)
     distances = (left**2).sum(1)[:, None] - 2 * left @ right.T + (right**2).sum(1)[None, :]
-    return np.exp(-np.float32(gamma) * np.maximum(distances, 0))
+    return np.exp(-gamma * np.maximum(distances, 0))

@@ -47,13 +47,17 @@ class Translation:
     reasons: tuple[str, ...] = ()
 
 
-def translate(texts: pl.DataFrame, translator: Translator, cache: "TranslationCache") -> Translation:
+def translate(
+    texts: pl.DataFrame, translator: Translator, cache: "TranslationCache | None" = None
+) -> Translation:
     """All texts in French: French is left alone, a distinct text is sent once, a failed one stays as it is.
 
     Parameters
     ----------
     texts
         `productid`, `light` and `language`; a text that is null or empty, or of no language, is left alone.
+    cache
+        Where translations are kept between calls; without one they are forgotten.
 
     Returns
     -------
@@ -68,15 +72,16 @@ def translate(texts: pl.DataFrame, translator: Translator, cache: "TranslationCa
     ]
     keyed = texts.with_columns(key=pl.Series(keys, dtype=pl.String))
     distinct = keyed.drop_nulls("key").unique("key", maintain_order=True)
-    cached = cache.get_many(distinct["key"].to_list())
+    cached = cache.get_many(distinct["key"].to_list()) if cache else {}
     fresh: dict[str, str] = {}
     reasons: set[str] = set()
     for (source,), rows in distinct.filter(~pl.col("key").is_in(list(cached))).group_by(
         "language", maintain_order=True
     ):
         for answers in _answers(translator, str(source), rows, reasons):
-            cache.put_many(answers)
             fresh |= answers
+            if cache:
+                cache.put_many(answers)
     return _assemble(keyed, translator.name, cached, fresh, tuple(sorted(reasons)))
 
 
@@ -211,7 +216,12 @@ def _glossary(source: str) -> _Glossary:
     """Of one language, `french` by lower-case phrase; none for a language that the glossary lacks."""
     content = (files("rakuten_assets.core") / "glossary.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(content.splitlines(), delimiter="\t")
-    french = {phrase: row[TARGET] for row in rows for phrase in (row.get(source) or "").split("|") if phrase}
+    french = {
+        phrase.replace("-", " "): row[TARGET]
+        for row in rows
+        for phrase in (row.get(source) or "").split("|")
+        if phrase
+    }
     longest: dict[str, int] = {}
     for phrase in french:
         words = WORD.findall(phrase)
@@ -236,7 +246,7 @@ def _replace(parts: list[str], words: list[str], at: int, glossary: _Glossary) -
     """Puts the longest phrase at word `at` into French, in place; how many words that took."""
     for count in range(glossary.longest.get(words[at], 0), 0, -1):
         first, end = 2 * at + 1, 2 * (at + count)
-        phrase = "".join(parts[first:end]).lower() if count > 1 else words[at]
+        phrase = "".join(parts[first:end]).lower().replace("-", " ") if count > 1 else words[at]
         if phrase in glossary.french:
             parts[first:end] = [_like(parts[first], glossary.french[phrase]), *[""] * (2 * count - 2)]
             return count
@@ -262,6 +272,7 @@ class MarianTranslator:
 
     # About 100 tokens: the models were trained on sentences and lose the end of anything much longer.
     PIECE = 400
+    ANSWER = 256
 
     def __init__(
         self,
@@ -292,7 +303,7 @@ class MarianTranslator:
         tokenizer, model = self._load(source)
         inputs = tokenizer(batch, return_tensors="pt", padding=True, truncation=True).to(self.device)
         with torch.inference_mode():
-            tokens = model.generate(**inputs, num_beams=self.beams)
+            tokens = model.generate(**inputs, num_beams=self.beams, max_new_tokens=self.ANSWER)
         return [str(text) for text in tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _load(self, source: str) -> tuple[Any, Any]:
@@ -307,11 +318,12 @@ class MarianTranslator:
 def _marian(name: str, device: str) -> tuple[Any, Any]:
     from transformers import AutoTokenizer, MarianMTModel
 
-    return AutoTokenizer.from_pretrained(name), MarianMTModel.from_pretrained(name).to(device).eval()
+    model: Any = MarianMTModel.from_pretrained(name)
+    return AutoTokenizer.from_pretrained(name), model.to(device).eval()
 
 
 class GoogleTranslator:
-    """Google Cloud Translation, block after block; needs `pip install 'rakuten-assets[google]'` and credentials."""
+    """Google Cloud Translation, block after block; needs the extra `google` and Google's credentials."""
 
     name = "google"
 
@@ -344,7 +356,7 @@ SENTENCE_ENDS = (". ", "! ", "? ", "; ")
 
 
 def blocks(text: str, limit: int) -> Iterator[str]:
-    """`text` in pieces of at most `limit` characters that end with a sentence, or else a word, if they can."""
+    """`text` in pieces of at most `limit` characters, each ending with a sentence or a word if it can."""
     rest = text.strip()
     while len(rest) > limit:
         cut = max(rest.rfind(end, 0, limit + 1) for end in SENTENCE_ENDS) + 1

@@ -32,7 +32,8 @@ def load(folder: Path) -> tuple[Any, NDArray[np.bool_]]:
 
 def column(rows: Sequence[NDArray[np.float32]]) -> pl.Series:
     """Vectors as a column of a table."""
-    return pl.Series("vector", rows, dtype=pl.List(pl.Float32))
+    # Polars makes an array type of vectors of one length, which would differ from that of an empty batch.
+    return pl.Series("vector", rows).cast(pl.List(pl.Float32))
 
 
 def matrix(column: pl.Series) -> NDArray[np.float32]:

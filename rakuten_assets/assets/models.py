@@ -28,9 +28,9 @@ CURVE = (0.1, 0.3, 1.0)
 class LinearConfig(dg.Config):
     """Settings of a linear classifier on vectors."""
 
-    c: float = Field(0.5, gt=0, description="Inverse of the regularisation")
+    c: float = Field(0.3, gt=0, description="Inverse of the regularisation")
     balance: float = Field(
-        0.0, ge=0, le=1, description="0: classes weigh as delivered; 1: every class weighs the same"
+        0.3, ge=0, le=1, description="0: classes weigh as delivered; 1: every class weighs the same"
     )
     folds: int = Field(4, ge=2, description="Folds of the out-of-fold predictions that the stacker learns from")
 

@@ -12,6 +12,9 @@ from rakuten_assets.core.taxonomy import CODES, INDEX
 
 Array = NDArray[np.float64]
 
+# Numbers in the vectors from which on the start of worker processes (a second or two) pays.
+WORTH_PROCESSES = 3_000_000
+
 
 @dataclass(frozen=True)
 class LinearClassifier:
@@ -30,7 +33,7 @@ class LinearClassifier:
         """
         from sklearn.svm import LinearSVC
 
-        machine = LinearSVC(C=c, tol=1e-3, random_state=0)
+        machine = LinearSVC(C=c, tol=1e-3, dual="auto", random_state=0)
         machine.fit(vectors, codes, sample_weight=row_weights * _class_weights(codes, balance))
         weights = np.zeros((vectors.shape[1], len(CODES)), np.float32)
         bias = np.full(len(CODES), NEVER, np.float32)
@@ -69,6 +72,12 @@ class LinearClassifier:
         return cls(tensors["weights"], tensors["bias"], float(tensors["scale"][0]))
 
 
+def _fit_rows(
+    vectors: Any, codes: NDArray[np.int64], weights: Array, rows: NDArray[np.bool_], c: float, balance: float
+) -> LinearClassifier:
+    return LinearClassifier.fit(vectors[rows], codes[rows], weights[rows], c, balance)
+
+
 def positions(codes: NDArray[np.int64]) -> NDArray[np.intp]:
     """Class positions (0 to 26) of category codes."""
     return np.searchsorted(np.array(CODES), codes)
@@ -103,13 +112,14 @@ def cross_fit(
     """
     from joblib import Parallel, delayed
 
-    def fit(rows: NDArray[np.bool_]) -> LinearClassifier:
-        return LinearClassifier.fit(vectors[rows], codes[rows], row_weights[rows], c, balance)
-
     learn, parts = row_weights > 0, np.unique(folds)
-    # Threads, not processes: liblinear releases the interpreter and the vectors need no second copy.
     jobs = [learn, *(learn & (folds != part) for part in parts)]
-    whole, *others = Parallel(n_jobs=-1, prefer="threads")(delayed(fit)(rows) for rows in jobs)
+    # Processes, not threads: liblinear draws from one random state a process, and two at once would make the
+    # result a matter of luck. The vectors are mapped into them, not copied.
+    workers = -1 if vectors.size > WORTH_PROCESSES else 1
+    whole, *others = Parallel(n_jobs=workers)(
+        delayed(_fit_rows)(vectors, codes, row_weights, rows, c, balance) for rows in jobs
+    )
     margins = np.full((len(codes), len(CODES)), NEVER)
     for part, other in zip(parts, others, strict=True):
         margins[folds == part] = other.margins(vectors[folds == part])

@@ -22,11 +22,15 @@ MARKUP = (
 
 ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);"
 
-# Control characters, and those that only guide line breaking or direction: nobody sees them.
-INVISIBLE = r"[\p{Cc}--\s]|[\u{AD}\u{200B}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2060}\u{FEFF}]"
+# Windows' curly quotes, dashes and œ, read as Latin-1 by an export.
+WINDOWS_LETTERS = {chr(code): bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 
-# Only a text with a character beyond these can change under NFC, which costs more than all other steps.
-BEYOND_COMPOSED = r"[^\x00-\u{2FF}\u{2010}-\u{203F}\u{20AC}\u{2122}]"
+# Control characters, and those that only guide line breaking or direction: nobody sees them.
+INVISIBLE = r"[\x00-\x1F\x7F--\s]|[\u{AD}\u{200B}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2060}\u{FEFF}]"
+
+# Only a text with another character can change under NFC, which costs more than all other steps, or has
+# letters of Windows in it.
+BEYOND_COMPOSED = r"[^\x00-\x7F\u{A0}-\u{2FF}\u{2010}-\u{203F}\u{20AC}\u{2122}]"
 
 # Anything but a lone space: most texts have few, so most characters are never copied twice.
 SPACES = r"\s\s+|[\s--\x20]"
@@ -54,7 +58,7 @@ def clean(products: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        `productid`; `light`, title and description as a reader sees them; `classic`, their folded lemmas;
+        `productid`; `light`, the title and on the next line the description as a reader sees them; `classic`, their folded lemmas;
         `text_key`, equal for equal texts and null where there is none; `html`, whether markup was found;
         `title_length` and `description_length` in visible characters; `missing_description`, nothing to see.
     """
@@ -66,12 +70,13 @@ def clean(products: pl.DataFrame) -> pl.DataFrame:
             description=visible(raw["description"]),
             html=_marked(raw["designation"]) | _marked(raw["description"]),
         )
-        .with_columns(light=pl.concat_str("title", "description", separator=" ").str.strip_chars())
+        .with_columns(light=pl.concat_str("title", "description", separator="\n").str.strip_chars())
         .select(
             "productid",
             "light",
             classic=pl.col("light").map_batches(_classic, return_dtype=pl.String),
-            text_key=pl.col("light").map_batches(_text_keys, return_dtype=pl.String),
+            # The same words are the same text, wherever the title ends.
+            text_key=pl.col("light").str.replace("\n", " ").map_batches(_text_keys, return_dtype=pl.String),
             html="html",
             title_length=pl.col("title").str.len_chars(),
             description_length=pl.col("description").str.len_chars(),
@@ -101,8 +106,7 @@ def duplicate_texts(texts: pl.DataFrame) -> pl.DataFrame:
         `text_key`, ascending; `productids` and the distinct known `categories`, ascending; `contradictory`.
     """
     return (
-        texts.drop_nulls("text_key")
-        .filter(pl.col("text_key") != "")
+        texts.filter(pl.col("text_key") != "")
         .group_by("text_key")
         .agg(
             productids=pl.col("productid").sort(),
@@ -129,7 +133,11 @@ def _decoded(texts: pl.Series) -> pl.Series:
 
 def _composed(texts: pl.Series) -> pl.Series:
     odd = texts.str.contains(BEYOND_COMPOSED)
-    return _changed(texts, odd, lambda some: some.str.normalize("NFC")) if odd.any() else texts
+    return (
+        _changed(texts, odd, lambda some: some.str.replace_many(WINDOWS_LETTERS).str.normalize("NFC"))
+        if odd.any()
+        else texts
+    )
 
 
 def _changed(texts: pl.Series, where: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -164,7 +164,7 @@ class TranslationCache:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, str]:
         """The translations that are known of `keys`."""
-        for path in self.root.glob("*.parquet") if keys and self.root.exists() else ():
+        for path in self.root.glob("*.parquet") if keys else ():
             if path.name not in self._read:
                 self._known.update(
                     pl.read_parquet(BytesIO(path.read_bytes())).select("key", "text").iter_rows()

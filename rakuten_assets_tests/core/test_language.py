@@ -2,7 +2,7 @@ import socket
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rakuten_assets.core import language
@@ -57,6 +57,7 @@ def test_relatives_are_taken_for_a_likely_language(text: str) -> None:
     assert one(text) in language.LIKELY
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_any_texts_get_one_likely_language_each(texts: list[str]) -> None:
     found = language.detect(pl.Series(texts, dtype=pl.String))

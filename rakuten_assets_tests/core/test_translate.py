@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
@@ -269,6 +269,7 @@ def test_the_glossary_puts_the_longest_phrases_it_knows_into_french(
     assert GlossaryTranslator().translate([text], source) == [french]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()), st.sampled_from(["en", "de", "es", "it", "nl", "xx"]))
 def test_the_glossary_answers_every_text(texts: list[str], source: str) -> None:
     assert len(GlossaryTranslator().translate(texts, source)) == len(texts)
@@ -285,6 +286,7 @@ def test_the_glossary_has_one_answer_for_each_phrase_of_each_language() -> None:
         assert all(phrase == phrase.lower().strip() for phrase in phrases)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab. !\né"), max_size=300), st.integers(1, 40))
 def test_blocks_hold_all_words_within_the_limit(text: str, limit: int) -> None:
     pieces = list(blocks(text, limit))
@@ -411,8 +413,11 @@ def test_marian_loads_one_model_a_language_and_only_when_asked(marian_folder: Pa
     translator = MarianTranslator(str(marian_folder.parent / "opus-{source}-fr"))
     assert translator._loaded == {}
     translator.translate(["a chair"], "en")
+    first = translator._loaded["en"]
+    translator.translate(["a table"], "en")
 
     assert list(translator._loaded) == ["en"]
+    assert translator._loaded["en"] is first
     assert translator.name == f"marian:{marian_folder.parent}/opus-{{source}}-fr"
 
 

@@ -75,7 +75,9 @@ def classify(
     for part in products.iter_slices(CHUNK):
         read = list(_read_pictures(part, images))
         texts = part.select(pl.col("designation", "description").fill_null("")).iter_rows()
-        chunk = [Product(*text, picture) for text, (picture, _) in zip(texts, read, strict=True)]
+        chunk = [
+            Product(title, description, picture) for (title, description), (picture, _) in zip(texts, read, strict=True)
+        ]
         answers.append(classifier.predict_log_proba(chunk))
         problems += [problem for _, problem in read]
         progress(len(problems), len(products))

@@ -54,9 +54,10 @@ def ingest(
     delivery: Annotated[Path, typer.Argument(help="Folder or ZIP with X_train_update.csv or New_X_train.csv.")],
 ) -> None:
     """Take in a delivery: check it, set bad rows aside with their reasons, cut the rest into batches."""
+    from rakuten_assets.assets.common import register_batches
     from rakuten_assets.core.deliveries import DeliveryError
     from rakuten_assets.core.deliveries import ingest as take_in
-    from rakuten_assets.lineage import instance, register_batches
+    from rakuten_assets.lineage import instance
     from rakuten_assets.progress import stages
 
     settings = Settings()
@@ -66,7 +67,7 @@ def ingest(
     except (DeliveryError, OSError) as error:
         raise _failed(str(error)) from error
     with instance(settings) as opened:
-        register_batches(opened, settings)
+        register_batches(opened, settings.root)
     table = Table(title=f"{taken.id}{' (known already: nothing changed)' if taken.already_known else ''}")
     table.add_column("what")
     table.add_column("count", justify="right")
@@ -90,12 +91,13 @@ def materialize(
 ) -> None:
     """Run the lineage from the batches to the champion; exits with 3 where the gate refused the challenger."""
     from rakuten_assets import lineage
+    from rakuten_assets.assets.common import register_batches
     from rakuten_assets.progress import steps
 
     settings = Settings()
     _quiet()
     with lineage.instance(settings) as opened:
-        if not lineage.register_batches(opened, settings):
+        if not register_batches(opened, settings.root):
             raise _failed("There is no delivery yet: run `rakuten ingest DIR` first.")
         _check_names(select)
         with steps(opened):
@@ -142,9 +144,7 @@ def predict(
 
     classifier = _champion()
     with bar("classifying products") as advance:
-        answered = _or_fail(
-            lambda: batch_tools.predict(classifier, dataset_path, images_path, out, top, advance)
-        )
+        answered = _or_fail(lambda: batch_tools.predict(classifier, dataset_path, images_path, out, top, advance))
     console.print(f"{answered.height} rows in [bold]{out}[/bold]")
 
 

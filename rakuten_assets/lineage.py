@@ -12,8 +12,9 @@ from typing import Any
 import dagster as dg
 import psutil
 
+from rakuten_assets.assets.common import register_batches
 from rakuten_assets.automation.jobs import PER_BATCH
-from rakuten_assets.core.deliveries import batch_keys, deliveries
+from rakuten_assets.core.deliveries import deliveries
 from rakuten_assets.registry import Registry
 from rakuten_assets.settings import Settings
 
@@ -50,14 +51,6 @@ def instance(settings: Settings) -> Any:
         yield opened
 
 
-def register_batches(opened: dg.DagsterInstance, settings: Settings) -> list[str]:
-    """Make every batch on disk a partition; the result is all of them, in order of arrival."""
-    keys = batch_keys(settings.root)
-    known = set(opened.get_dynamic_partitions("batches"))
-    opened.add_dynamic_partitions("batches", [key for key in keys if key not in known])
-    return keys
-
-
 def materialize(
     opened: dg.DagsterInstance,
     settings: Settings,
@@ -72,7 +65,7 @@ def materialize(
     `fresh` computes them again all the same.
     """
     bury_the_dead(opened)
-    keys = register_batches(opened, settings)
+    keys = register_batches(opened, settings.root)
     names = set(select or [])
     outcome = Outcome()
     per_batch = [asset.key for asset in PER_BATCH if not names or asset.key.to_user_string() in names]

@@ -28,7 +28,10 @@ def bars(counts: Mapping[str, float], title: str, colour: str = ACCENT) -> dg.Me
 def histogram(values: Any, title: str, label: str, bins: int = 40) -> dg.MetadataValue:
     """Distribution of one quantity."""
     figure, axes = _axes(6, 2.6, title)
-    axes.hist(np.asarray(values), bins=bins, color=INK)
+    values = np.asarray(values, np.float64)
+    # Bins as narrow as rounding cannot be drawn: values that are all alike get one.
+    alike = not len(values) or np.ptp(values) <= 1e-6 * max(1.0, np.abs(values).max())
+    axes.hist(values, bins=1 if alike else bins, color=INK)
     axes.set_xlabel(label)
     return show(figure)
 
@@ -37,7 +40,8 @@ def compare(before: Any, after: Any, title: str, label: str) -> dg.MetadataValue
     """Two distributions of one quantity, before and after a treatment."""
     figure, axes = _axes(6, 2.6, title)
     both = np.concatenate([np.asarray(before), np.asarray(after)])
-    bins = np.linspace(*np.percentile(both, [0, 99]), 40) if len(both) else 40
+    low, high = np.percentile(both, [0, 99]) if len(both) else (0.0, 1.0)
+    bins = np.linspace(low, max(high, low + 1e-6), 40)
     axes.hist(np.asarray(before), bins=bins, alpha=0.6, color=INK, label="before")
     axes.hist(np.asarray(after), bins=bins, alpha=0.6, color=ACCENT, label="after")
     axes.set_xlabel(label)

@@ -42,18 +42,16 @@ def _embedded(folder: str) -> str:
 def _create_database(server: "URL", name: str) -> None:
     """Create the database, tolerating another process that does the same at the same time."""
     from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import ProgrammingError
+    from sqlalchemy.exc import DBAPIError
 
-    engine = create_engine(
-        server.set(database=server.database or "postgres"), isolation_level="AUTOCOMMIT"
-    )
+    engine = create_engine(server.set(database=server.database or "postgres"), isolation_level="AUTOCOMMIT")
     exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
     try:
         with engine.connect() as connection:
             if not connection.scalar(exists, {"name": name}):
                 quoted = engine.dialect.identifier_preparer.quote_identifier(name)
                 connection.execute(text(f"CREATE DATABASE {quoted}"))
-    except ProgrammingError:
+    except DBAPIError:
         with engine.connect() as connection:
             if not connection.scalar(exists, {"name": name}):
                 raise

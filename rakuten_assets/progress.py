@@ -6,7 +6,14 @@ from contextlib import contextmanager
 
 import dagster as dg
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 console = Console(stderr=True)
 
@@ -26,12 +33,12 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
 def stages() -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each stage: the block is given a function of (stage, done, total)."""
     with _progress() as progress:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def update(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
+            progress.update(tasks[stage], completed=done, total=total)
 
         yield update
 
@@ -51,7 +58,7 @@ def steps(instance: dg.DagsterInstance) -> Iterator[None]:
 
 
 def _watch(instance: dg.DagsterInstance, progress: Progress, stop: threading.Event) -> None:
-    tasks: dict[tuple[str, str], int] = {}
+    tasks: dict[tuple[str, str], TaskID] = {}
     before = {run.run_id for run in instance.get_runs(limit=50)}
     while True:
         last = stop.wait(POLL_SECONDS)
@@ -63,18 +70,18 @@ def _watch(instance: dg.DagsterInstance, progress: Progress, stop: threading.Eve
 
 
 def _show(
-    instance: dg.DagsterInstance, progress: Progress, run: dg.DagsterRun, tasks: dict[tuple[str, str], int]
+    instance: dg.DagsterInstance, progress: Progress, run: dg.DagsterRun, tasks: dict[tuple[str, str], TaskID]
 ) -> None:
     partition = run.tags.get("dagster/partition")
     for step in instance.get_run_step_stats(run.run_id):
         key = (run.run_id, step.step_key)
         if key not in tasks:
             title = f"{step.step_key} {partition or ''}"
-            tasks[key] = progress.add_task(title, total=1)  # type: ignore[assignment]
+            tasks[key] = progress.add_task(title, total=1)
         if step.end_time and not progress.tasks[tasks[key]].finished:
             done = step.status is not None and step.status.value == "SUCCESS"
             mark = "[green]✓[/green]" if done else "[red]✗[/red]"
-            progress.update(tasks[key], completed=1, description=f"{mark} {step.step_key} {partition or ''}")  # type: ignore[arg-type]
+            progress.update(tasks[key], completed=1, description=f"{mark} {step.step_key} {partition or ''}")
 
 
 def _progress() -> Progress:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +49,7 @@ class Parquet(PolarsParquetIOManager):
         with replacing(path) as new:
             super().write_df_to_path(context, df, new)
 
-    def get_metadata(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> dict[str, Any]:
+    def get_metadata(self, context: dg.OutputContext, obj: Any) -> dict[str, Any]:
         """Rows and columns; never the rows themselves, which are the sellers'."""
         if obj is None:
             return {}
@@ -161,7 +161,7 @@ class Translation(dg.ConfigurableResource):
     model: str = "Helsinki-NLP/opus-mt-{source}-fr"
 
     def translator(self) -> translate.Translator:
-        makers = {
+        makers: dict[str, Callable[[], translate.Translator]] = {
             "glossary": translate.GlossaryTranslator,
             "marian": lambda: translate.MarianTranslator(self.model),
             "google": translate.GoogleTranslator,

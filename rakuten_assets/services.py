@@ -32,9 +32,7 @@ def serve(settings: Settings, console: Console) -> None:
     settings.drop_folder.mkdir(parents=True, exist_ok=True)
     logs = settings.local_state / "logs"
     logs.mkdir(exist_ok=True)
-    processes = {
-        name: _start(name, command, environment, logs) for name, command in _commands(settings).items()
-    }
+    processes = {name: _start(name, command, environment, logs) for name, command in _commands(settings).items()}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with console.status("starting the services"):
@@ -76,9 +74,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
 def _start(name: str, command: list[str], environment: dict[str, str], logs: Path) -> subprocess.Popen[bytes]:
     with (logs / f"{name}.log").open("ab") as log:
         # A session of its own: Ctrl-C reaches this process alone, which then stops all of them in order.
-        return subprocess.Popen(
-            command, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def _wait(name: str, url: str, processes: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:

@@ -1,6 +1,9 @@
 """Products as they were delivered, and what was set aside at the door."""
 
+from typing import Any
+
 import dagster as dg
+import numpy as np
 import polars as pl
 
 from rakuten_assets import plots
@@ -17,23 +20,32 @@ def products(context: dg.AssetExecutionContext, data: DataRoot) -> dg.Materializ
     return dg.MaterializeResult(value=table, metadata={"rows": len(table), **_overview(table)})
 
 
-def _overview(table: pl.DataFrame) -> dict[str, dg.MetadataValue | float | int]:
-    sizes = table["prdtypecode"].drop_nulls().value_counts(sort=True)
-    named = {f"{code} {NAMES[code]}": count for code, count in sizes.iter_rows()}
-    spread = {
-        "classes": len(sizes),
-        "largest_to_smallest_class": sizes["count"].max() / sizes["count"].min(),
-        "class_entropy_bits": sizes["count"].entropy(base=2),
-        "class_histogram": plots.bars(named, "Products by category"),
-        "class_sizes": plots.boxes(sizes["count"].to_list(), "Sizes of the categories", "products"),
-    }
+def _overview(table: pl.DataFrame) -> dict[str, Any]:
     return {
         "without_label": table["prdtypecode"].null_count(),
         "without_picture": table["image"].null_count(),
-        "missing_descriptions_percent": round(100 * table["description"].is_null().mean(), 2),
+        "missing_descriptions_percent": round(100 * table["description"].null_count() / max(len(table), 1), 2),
         "distinct_titles": table["designation"].n_unique(),
         "distinct_descriptions": table["description"].n_unique(),
-        **(spread if len(sizes) else {}),
+        **_classes(counts(table["prdtypecode"].drop_nulls())),
+    }
+
+
+def _classes(sizes: dict[str, int]) -> dict[str, Any]:
+    """What the documents say of the classes: their number, imbalance, spread and entropy."""
+    if not sizes:
+        return {}
+    ordered = np.array(list(sizes.values()), np.float64)
+    shares = ordered / ordered.sum()
+    return {
+        "classes": len(sizes),
+        "largest_to_smallest_class": float(ordered[0] / ordered[-1]),
+        "standard_deviation_of_classes": float(ordered.std(ddof=1)) if len(ordered) > 1 else 0.0,
+        "class_entropy_bits": float(-(shares * np.log2(shares)).sum()),
+        "class_histogram": plots.bars(
+            {f"{code} {NAMES[int(code)]}": count for code, count in sizes.items()}, "Products by category"
+        ),
+        "class_sizes": plots.boxes(list(sizes.values()), "Sizes of the categories", "products"),
     }
 
 

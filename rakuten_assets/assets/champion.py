@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -24,9 +25,7 @@ CHUNK = 256
 
 
 @whole("registry", kinds={"mlflow"})
-def challenger(
-    context: dg.AssetExecutionContext, stacked_model: Path, tracking: Tracking
-) -> dg.MaterializeResult:
+def challenger(context: dg.AssetExecutionContext, stacked_model: Path, tracking: Tracking) -> dg.MaterializeResult:
     """The newest stacked model, registered in MLflow under the alias `challenger`."""
     version = (stacked_model / "VERSION").read_text()
     latest = context.instance.get_latest_materialization_event(dg.AssetKey("stacked_model"))
@@ -111,7 +110,7 @@ def chunks(rows: pl.DataFrame, data: DataRoot) -> Iterator[list[Product]]:
     for part in rows.iter_slices(CHUNK):
         images = ahead(lambda name: read_picture(data.path, name) if name else None, part["image"])
         texts = part.select(pl.col("designation", "description").fill_null("")).iter_rows()
-        yield [Product(*text, image) for text, image in zip(texts, images, strict=True)]
+        yield [Product(title, description, image) for (title, description), image in zip(texts, images, strict=True)]
 
 
 def _score(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
@@ -127,8 +126,8 @@ def _score_or_none(model_store: ModelStore, model: Registered, gold: pl.DataFram
         return np.full((len(gold), len(CODES)), np.nan)
 
 
-def _metadata(verdict: evaluate.Verdict, new: Registered, old: Registered | None) -> dict[str, object]:
-    parts: dict[str, object] = {"challenger": new.version, "champion": old.version if old else "none"}
+def _metadata(verdict: evaluate.Verdict, new: Registered, old: Registered | None) -> dict[str, Any]:
+    parts: dict[str, Any] = {"challenger": new.version, "champion": old.version if old else "none"}
     for name, scores in (("challenger", verdict.challenger), ("champion", verdict.champion)):
         if scores:
             parts |= {f"{name}_{key}": value for key, value in scores.as_dict().items()}

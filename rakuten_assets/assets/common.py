@@ -6,13 +6,26 @@ from typing import Any, TypeVar
 
 import dagster as dg
 import polars as pl
+from upath import UPath
 
-batches = dg.DynamicPartitionsDefinition(name="batches")
+from rakuten_assets.core.deliveries import batch_keys
+
+BATCHES = "batches"
+
+batches = dg.DynamicPartitionsDefinition(name=BATCHES)
 """Deliveries cut into batches of at most `RAKUTEN_BATCH_SIZE` products; one partition each."""
 
 OWNERS = ["team:catalogue"]
 
 Result = TypeVar("Result")
+
+
+def register_batches(instance: dg.DagsterInstance, root: UPath) -> list[str]:
+    """Make every batch on disk a partition; the result is all of them, in order of arrival."""
+    keys = batch_keys(root)
+    known = set(instance.get_dynamic_partitions(BATCHES))
+    instance.add_dynamic_partitions(BATCHES, [key for key in keys if key not in known])
+    return keys
 
 
 def per_batch(group: str, *, kinds: set[str], code_version: str = "1", **options: Any) -> Callable:

@@ -1,9 +1,9 @@
 """Texts and pictures as vectors."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from collections.abc import Iterator
 
 import dagster as dg
 import numpy as np

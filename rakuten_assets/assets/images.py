@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from PIL.Image import Image
 
 from rakuten_assets import plots
 from rakuten_assets.assets.common import ahead, per_batch, whole
@@ -38,7 +39,7 @@ def image_fingerprints(products: pl.DataFrame, data: DataRoot) -> dg.Materialize
 def _quality(table: pl.DataFrame) -> dict[str, Any]:
     if table.is_empty():
         return {}
-    means = {name: float(table[name].mean()) for name in ("saturation", "brightness", "red_dominance")}
+    means = {name: float(table[name].to_numpy().mean()) for name in ("saturation", "brightness", "red_dominance")}
     return {
         **{f"mean_{name}": round(value, 4) for name, value in means.items()},
         "sharpness": plots.histogram(table["sharpness"].log1p(), "Sharpness", "log variance of Laplacian"),
@@ -68,7 +69,7 @@ def deduplicated_images(
     )
 
 
-def _largest_clusters(table: pl.DataFrame, data: DataRoot) -> list[list[bytes]]:
+def _largest_clusters(table: pl.DataFrame, data: DataRoot) -> list[list[bytes | Image]]:
     near = table.filter(pl.col("kind") == "near")["cluster_id"].unique()
     groups = table.filter(pl.col("cluster_id").is_in(near.implode())).group_by("cluster_id", maintain_order=True)
     chosen = groups.agg(pl.col("sha256").unique(maintain_order=True).head(SHOWN)).head(SHOWN)
@@ -89,7 +90,8 @@ def prepared_images(
     rows = ahead(lambda name: images.prepared_quality(read_picture(data.path, name), settings), distinct)
     table = pl.DataFrame(list(rows), schema=PREPARED)
     return dg.MaterializeResult(
-        value=table, metadata={"rows": len(table), **_treatments(table), **_before_after(table, data, settings)}
+        value=table,
+        metadata={"rows": len(table), **_treatments(table), **_before_after(table, data, settings)},
     )
 
 
@@ -100,7 +102,7 @@ def _treatments(table: pl.DataFrame) -> dict[str, int]:
 def _before_after(table: pl.DataFrame, data: DataRoot, settings: PreparationSettings) -> dict[str, Any]:
     if table.is_empty():
         return {}
-    rows = []
+    rows: list[list[bytes | Image]] = []
     for name in table.filter(pl.any_horizontal(*Treatments._fields))["sha256"].head(SHOWN):
         original = read_picture(data.path, name)
         rows.append([original, prepare(images.open_rgb(original), settings)])

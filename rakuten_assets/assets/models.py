@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -29,9 +30,7 @@ class LinearConfig(dg.Config):
     """Settings of a linear classifier on vectors."""
 
     c: float = Field(0.3, gt=0, description="Inverse of the regularisation")
-    balance: float = Field(
-        0.3, ge=0, le=1, description="0: classes weigh as delivered; 1: every class weighs the same"
-    )
+    balance: float = Field(0.3, ge=0, le=1, description="0: classes weigh as delivered; 1: every class weighs the same")
     folds: int = Field(4, ge=2, description="Folds of the out-of-fold predictions that the stacker learns from")
 
 
@@ -44,9 +43,9 @@ class TextModelConfig(LinearConfig):
 class ImageModelConfig(LinearConfig):
     """Settings of the image model."""
 
-    c: float = Field(1.0, gt=0, description="Inverse of the regularisation")
+    c: float = Field(3.0, gt=0, description="Inverse of the regularisation")
     balance: float = Field(0.5, ge=0, le=1, description="0: as delivered; 1: every class weighs the same")
-    gamma: float = Field(0.5, gt=0, description="Width of the Gaussian kernel, in units of 1 / dimensions")
+    width: float = Field(1.0, gt=0, description="Width of the Gaussian kernel, in units of the median squared distance")
 
 
 class StackedModelConfig(dg.Config):
@@ -112,7 +111,7 @@ def image_model(
     learn = train & (rows.weights > 0)
     if not learn.any():
         raise dg.Failure("No train product has a usable picture: there is nothing to train an image model on.")
-    kernel = KernelMap.fit(matrix[place[learn]], config.gamma)
+    kernel = KernelMap.fit(matrix[place[learn]], config.width)
     coordinates = kernel.transform(matrix)
     fitted = cross_fit(
         coordinates[place[train]],
@@ -160,6 +159,7 @@ def stacked_model(
     log_proba = np.full_like(opinions.text, np.nan)
     log_proba[heard] = fusion.log_proba(opinions[heard])
     metadata = training.report(log_proba, rows) | _against_text(log_proba, opinions, rows)
+    metadata["fusion"] = fusion.method
     images = ImageModel.load(image_model / "model")
     classifier = ProductClassifier(
         TextModel.load(text_model / "model"),
@@ -171,12 +171,12 @@ def stacked_model(
     with TemporaryDirectory() as name:
         folder = Path(name)
         classifier.save(folder)
-        run = training.track(context, tracking, config, metadata, opinions=opinions, rows=rows)
+        run = training.track(context, tracking, config, metadata)
         yield dg.MaterializeResult(value=folder, metadata=metadata | run)
 
 
 def _learning_curve(
-    matrix: object, rows: training.Rows, train: np.ndarray, config: TextModelConfig, metadata: dict
+    matrix: Any, rows: training.Rows, train: np.ndarray, config: TextModelConfig, metadata: dict
 ) -> dg.MetadataValue:
     """Weighted F1 on the validation rows by the number of training rows."""
     chosen = rows.validation
@@ -184,15 +184,11 @@ def _learning_curve(
     sizes, scores = [int(share * len(order)) for share in CURVE], []
     for size in sizes[:-1]:
         part = order[:size]
-        model = LinearClassifier.fit(
-            matrix[part], rows.codes[part], rows.weights[part], config.c, config.balance
-        )
+        model = LinearClassifier.fit(matrix[part], rows.codes[part], rows.weights[part], config.c, config.balance)
         scored = evaluate.score(model.log_proba(matrix[chosen]), positions(rows.codes[chosen]))
         scores.append(scored.weighted_f1 if scored else float("nan"))
     scores.append(metadata.get("validation_weighted_f1", float("nan")))
-    return plots.lines(
-        sizes, {"validation": scores}, "Learning curve", "training products", "weighted F1"
-    )
+    return plots.lines(sizes, {"validation": scores}, "Learning curve", "training products", "weighted F1")
 
 
 def _against_text(log_proba: np.ndarray, opinions: Opinions, rows: training.Rows) -> dict[str, object]:

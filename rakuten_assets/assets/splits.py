@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from rakuten_assets import plots
-from rakuten_assets.assets.common import counts, whole
+from rakuten_assets.assets.common import BATCHES, counts, whole
 from rakuten_assets.core.splits import assign_splits
 
 
@@ -39,7 +39,7 @@ def splits(
             "rows": len(table),
             "set_aside": int(table["split"].null_count()),
             "repeated_texts": sum(len(ids) - 1 for ids in duplicate_texts["productids"]),
-            "batches": json.dumps(list(context.instance.get_dynamic_partitions("batches"))),
+            "batches": json.dumps(list(context.instance.get_dynamic_partitions(BATCHES))),
             **sizes,
             "splits": plots.bars(sizes, "Products by split"),
             "classes": plots.table(_by_class(table)),

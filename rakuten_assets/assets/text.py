@@ -17,7 +17,7 @@ def cleaned_text(products: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
         value=cleaned,
         metadata={
             "rows": len(cleaned),
-            "with_markup_percent": round(100 * cleaned["html"].mean(), 2),
+            "with_markup_percent": round(100 * int(cleaned["html"].sum()) / max(len(cleaned), 1), 2),
             "without_text": int((cleaned["light"] == "").sum()),
             "title_lengths": plots.histogram(cleaned["title_length"], "Lengths of titles", "characters"),
             "description_lengths": plots.histogram(

@@ -15,7 +15,6 @@ from rakuten_assets import plots
 from rakuten_assets.core import evaluate
 from rakuten_assets.core.calibration import Array, reliability
 from rakuten_assets.core.classifier import TextView
-from rakuten_assets.core.fusion import Opinions
 from rakuten_assets.core.linear import CrossFit, positions
 from rakuten_assets.core.taxonomy import CODES, NAMES
 from rakuten_assets.resources import Tracking
@@ -42,16 +41,13 @@ def rows(splits: pl.DataFrame, weights: pl.Series) -> Rows:
     """The rows of a `splits` table, with one modality's weights."""
     labelled = splits["prdtypecode"].is_not_null()
     train, validation, gold = (
-        (labelled & (splits["split"] == name).fill_null(False)).to_numpy()
-        for name in ("train", "validation", "gold")
+        (labelled & (splits["split"] == name).fill_null(False)).to_numpy() for name in ("train", "validation", "gold")
     )
     codes = splits["prdtypecode"].fill_null(CODES[0]).cast(pl.Int64).to_numpy()
     return Rows(codes, weights.to_numpy(), train, validation, gold)
 
 
-def opinion(
-    train: Mask, fitted: CrossFit, others: Mask, vectors: Any, place: NDArray[np.int64] | None = None
-) -> Array:
+def opinion(train: Mask, fitted: CrossFit, others: Mask, vectors: Any, place: NDArray[np.int64] | None = None) -> Array:
     """Log-probabilities of all products: out of fold for train rows, by the whole model for the others."""
     table = np.full((len(train), len(CODES)), np.nan)
     table[train] = fitted.log_proba
@@ -111,15 +107,9 @@ def track(
     tracking: Tracking,
     config: dg.Config,
     metadata: dict[str, Any],
-    *,
-    opinions: Opinions | None = None,
-    rows: Rows | None = None,
 ) -> dict[str, Any]:
     """Record the training in MLflow; the result is metadata that names the run."""
     numbers = {name: float(value) for name, value in metadata.items() if isinstance(value, int | float)}
-    for name in ("text", "image") if opinions and rows else ():
-        values = evaluate.score(getattr(opinions, name)[rows.gold], positions(rows.codes[rows.gold]))
-        numbers |= {f"{name}_{key}": float(v) for key, v in (values.as_dict() if values else {}).items()}
     with TemporaryDirectory() as folder:
         _write_metadata(Path(folder), metadata)
         run_id = tracking.registry.log_training(

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from rakuten_assets.assets import ALL_ASSETS
+from rakuten_assets.assets.common import register_batches
 from rakuten_assets.core.deliveries import ingest
 from rakuten_assets.resources import DataRoot
 
@@ -37,7 +38,7 @@ class DeliveryConfig(dg.Config):
 def take_in(context: dg.OpExecutionContext, config: DeliveryConfig, data: DataRoot) -> None:
     """Check a delivery, set its bad rows aside, cut it into batches and register those."""
     delivery = ingest(Path(config.folder), data.path, batch_size=config.batch_size)
-    context.instance.add_dynamic_partitions("batches", list(delivery.batches))
+    register_batches(context.instance, data.path)
     context.log.info(
         f"{delivery.id}: {delivery.accepted} accepted, {delivery.quarantined} set aside, "
         f"{'known already' if delivery.already_known else 'new'}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from rakuten_assets.assets.common import batches
+from rakuten_assets.assets.common import register_batches
 from rakuten_assets.automation.jobs import PER_BATCH, ingest_delivery, prepare_batch, retrain
 from rakuten_assets.core.deliveries import batch_keys
 from rakuten_assets.core.delivery_files import UnusableFile, find_files
@@ -43,9 +43,7 @@ def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
         yield dg.RunRequest(
             # The same folder with other content is another delivery; with the same, it is known already.
             run_key=f"{path.name}-{_changed(path):.0f}",
-            run_config={
-                "ops": {"take_in": {"config": {"folder": str(path), "batch_size": settings.batch_size}}}
-            },
+            run_config={"ops": {"take_in": {"config": {"folder": str(path), "batch_size": settings.batch_size}}}},
             tags={"rakuten/reason": f"delivery {path.name} in the drop folder"},
         )
 
@@ -58,18 +56,13 @@ def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
 )
 def new_batches(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.SensorResult:
     # The deliveries on disk are the truth: a process killed between the two leaves no batch behind.
-    keys = batch_keys(data.path)
-    known = set(context.instance.get_dynamic_partitions("batches"))
-    missing = [key for key in keys if key not in known]
-    todo = [key for key in keys if key not in _computed(context.instance)]
+    keys = register_batches(context.instance, data.path)
+    computed = _computed(context.instance)
+    todo = [key for key in keys if key not in computed]
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(
-                run_key=key, partition_key=key, tags={"rakuten/reason": f"new batch {key}"}
-            )
-            for key in todo
+            dg.RunRequest(run_key=key, partition_key=key, tags={"rakuten/reason": f"new batch {key}"}) for key in todo
         ],
-        dynamic_partitions_requests=[batches.build_add_request(missing)] if missing else [],
         skip_reason=None if todo else f"All {len(keys)} batches are computed.",
     )
 
@@ -80,9 +73,7 @@ def new_batches(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.Senso
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Retrains when every batch is computed and some of them have never been learnt from.",
 )
-def catalogue_grew(
-    context: dg.SensorEvaluationContext, data: DataRoot
-) -> dg.SensorResult | dg.SkipReason:
+def catalogue_grew(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.SensorResult | dg.SkipReason:
     keys = batch_keys(data.path)
     fresh = sorted(set(keys) - _learnt(context.instance))
     waiting = sorted(set(keys) - _computed(context.instance))

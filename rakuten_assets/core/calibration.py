@@ -38,9 +38,7 @@ def expected_calibration_error(confidence: Array, correct: NDArray[np.bool_], bi
     return float(sum(row[3] * abs(row[0] - row[1]) for row in reliability(confidence, correct, bins)))
 
 
-def reliability(
-    confidence: Array, correct: NDArray[np.bool_], bins: int = 15
-) -> list[tuple[float, float, int, float]]:
+def reliability(confidence: Array, correct: NDArray[np.bool_], bins: int = 15) -> list[tuple[float, float, int, float]]:
     """(mean confidence, accuracy, rows, share of rows) of each bin that has rows: the reliability diagram."""
     place = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
     inside = [place == position for position in range(bins)]

@@ -82,9 +82,7 @@ class ProductClassifier:
         return prepare_picture(cast(bytes, product.image), self.preparation)
 
     def _prediction(self, answer: Probabilities, row: int, order: np.ndarray) -> Prediction:
-        scores = [
-            CategoryScore(CODES[at], NAMES[CODES[at]], float(np.exp(answer.stacked[row, at]))) for at in order
-        ]
+        scores = [CategoryScore(CODES[at], NAMES[CODES[at]], float(np.exp(answer.stacked[row, at]))) for at in order]
         rests_on = cast(Literal["text", "image", "both"], answer.rests_on[row])
         return Prediction(tuple(scores), rests_on, self.version)
 
@@ -136,4 +134,3 @@ def read_texts(products: Sequence[Product], view: TextView) -> list[str]:
 def prepare_picture(data: bytes, settings: PreparationSettings) -> Image:
     """A picture as the model sees it, from the bytes that the seller sent."""
     return prepare(images.open_rgb(data, at_least=settings.size), settings)
-

@@ -127,9 +127,7 @@ def read_batch(root: UPath, key: str) -> pl.DataFrame:
 
 def read_quarantine(root: UPath) -> pl.DataFrame:
     """All that was ever set aside, with the columns of `QUARANTINE`."""
-    tables = [
-        _read_parquet(_folder(root, delivery.id) / "quarantine.parquet") for delivery in deliveries(root)
-    ]
+    tables = [_read_parquet(_folder(root, delivery.id) / "quarantine.parquet") for delivery in deliveries(root)]
     return pl.concat([pl.DataFrame(schema=QUARANTINE), *tables])
 
 
@@ -220,9 +218,9 @@ def _register(
     for table in files.tables:
         _write(folder / "source" / table.name, table.read_bytes())
     _write_parquet(folder / "quarantine.parquet", quarantine.table(delivery.id))
-    products = products.with_columns(
-        pl.col("prdtypecode").cast(pl.Int32), delivery=pl.lit(delivery.id)
-    ).select(*PRODUCTS)
+    products = products.with_columns(pl.col("prdtypecode").cast(pl.Int32), delivery=pl.lit(delivery.id)).select(
+        *PRODUCTS
+    )
     keys = []
     for number, batch in enumerate(products.iter_slices(batch_size) if products.height else ()):
         keys.append(f"{delivery.id}-{number:03d}")

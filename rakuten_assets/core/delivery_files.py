@@ -162,9 +162,7 @@ def unpack(archive: Path, folder: Path) -> list[Fault]:
             except UnusableFile as error:
                 faults.append(Fault(member.filename, None, None, "file", error.reason, error.detail))
                 if PurePosixPath(member.filename).name in TABLE_NAMES and error.reason != "path_escapes":
-                    raise DeliveryError(
-                        f"{archive.name}: {member.filename} is refused ({error.detail})."
-                    ) from error
+                    raise DeliveryError(f"{archive.name}: {member.filename} is refused ({error.detail}).") from error
     return faults
 
 

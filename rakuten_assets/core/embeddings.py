@@ -80,17 +80,14 @@ class TfidfEncoder:
     def fit(cls, texts: Sequence[str], max_features: int = 400_000) -> Self:
         """Learn the vocabulary and its weights; at most `max_features` of each kind, the most frequent."""
         least = _rare(texts)
-        parts = {
-            name: _vectorizer(kind, max_features=max_features, min_df=least) for name, kind in cls.KINDS.items()
-        }
+        parts = {name: _vectorizer(kind, max_features=max_features, min_df=least) for name, kind in cls.KINDS.items()}
         return cls({name: part.fit(_lines(name, texts)) for name, part in parts.items()})
 
     def transform(self, texts: Sequence[str]) -> Any:
         from scipy.sparse import hstack
 
         blocks = [
-            part.transform(_lines(name, texts)) * np.float32(self.WEIGHTS[name])
-            for name, part in self._parts.items()
+            part.transform(_lines(name, texts)) * np.float32(self.WEIGHTS[name]) for name, part in self._parts.items()
         ]
         return hstack(blocks, format="csr")
 
@@ -143,12 +140,12 @@ class TransformerEncoder:
 
 
 class HandmadeFeatures:
-    """Colour, gradient and texture statistics of a picture; see `images.features`."""
+    """Colour, gradient and texture statistics of a picture; see `image_features`."""
 
     size = 224
 
     def transform(self, pictures: Sequence[Image]) -> np.ndarray:
-        from rakuten_assets.core.images import features
+        from rakuten_assets.core.image_features import features
 
         return np.stack([features(picture) for picture in pictures])
 
@@ -188,7 +185,7 @@ class TimmEncoder:
 
         folder.mkdir(parents=True, exist_ok=True)
         save_model(self._model, str(folder / "model.safetensors"))
-        architecture = self._model.pretrained_cfg["architecture"]
+        architecture = self._model.default_cfg["architecture"]  # type: ignore[index]
         _write_config(folder, {"kind": "timm", "architecture": architecture, "data": _plain(self._data)})
 
     @classmethod

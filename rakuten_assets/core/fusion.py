@@ -70,9 +70,7 @@ class Fusion:
     stacker: Any = None
 
     @classmethod
-    def fit(
-        cls, strategy: Strategy, train: Opinions, labels: Labels, validation: Opinions, answers: Labels
-    ) -> Self:
+    def fit(cls, strategy: Strategy, train: Opinions, labels: Labels, validation: Opinions, answers: Labels) -> Self:
         """Fit on out-of-fold opinions of train rows that have both; calibrate on validation rows.
 
         `labels` and `answers` are the class positions (0 to 26) of the train and the validation rows.
@@ -83,9 +81,7 @@ class Fusion:
         if len(train):
             fusion = cls(strategy, _best_weight(train, labels), _best_pool(train, labels))
         if len(train) >= ENOUGH_TO_STACK and strategy == "stack-xgboost":
-            fusion = replace(
-                fusion, stacker=fusion._boosted(train, labels, validation[watched], answers[watched])
-            )
+            fusion = replace(fusion, stacker=fusion._boosted(train, labels, validation[watched], answers[watched]))
         elif len(train) >= ENOUGH_TO_STACK and strategy == "stack-logistic":
             fusion = replace(fusion, stacker=fusion._logistic(train, labels))
         return fusion._calibrated(validation, answers)
@@ -162,9 +158,7 @@ class Fusion:
         watched = [(self._matrix(validation, answers), "validation")] if len(answers) else []
         stop = 5 if watched else None
         matrix = self._matrix(train, labels)
-        booster = xgb.train(
-            settings, matrix, 60, evals=watched, early_stopping_rounds=stop, verbose_eval=False
-        )
+        booster = xgb.train(settings, matrix, 60, evals=watched, early_stopping_rounds=stop, verbose_eval=False)
         return booster[: booster.best_iteration + 1] if watched else booster
 
     def _logistic(self, train: Opinions, labels: Labels) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +25,22 @@ class KernelMap:
     """Coordinates in which a linear classifier is a support vector machine with a Gaussian kernel.
 
     Williams and Seeger 2001, "Using the Nyström Method to Speed Up Kernel Machines". `landmarks` is m x d,
-    `whitening` m x m, `centre` and `spread` d.
+    `whitening` m x m.
     """
 
     landmarks: NDArray[np.float32]
     whitening: NDArray[np.float64]
-    centre: NDArray[np.float32]
-    spread: NDArray[np.float32]
     gamma: float
 
     @classmethod
-    def fit(cls, vectors: NDArray[np.float32], gamma: float, seed: int = 0) -> Self:
-        """Choose landmarks among `vectors` (rows x d); `gamma` is in units of 1 / d, after standardising."""
-        centre, spread = vectors.mean(0), vectors.std(0) + np.float32(1e-6)
-        scaled = (vectors - centre) / spread
-        rows = np.random.default_rng(seed).permutation(len(scaled))[:LANDMARKS]
-        landmarks, width = scaled[rows], gamma / vectors.shape[1]
-        values, axes = np.linalg.eigh(_gaussian(landmarks, landmarks, width))
-        whitening = axes / np.sqrt(np.maximum(values, 1e-6))
-        return cls(landmarks, whitening, centre, spread, width)
+    def fit(cls, vectors: NDArray[np.float32], width: float, seed: int = 0) -> Self:
+        """Choose landmarks among `vectors` (rows x d); `width` is in units of their median squared distance."""
+        rows = np.random.default_rng(seed).permutation(len(vectors))[:LANDMARKS]
+        landmarks = vectors[rows]
+        distances = _squared_distances(landmarks, landmarks)
+        gamma = 1.0 / (width * max(float(np.median(distances)), 1e-12))
+        values, axes = np.linalg.eigh(np.exp(-gamma * distances))
+        return cls(landmarks, axes / np.sqrt(np.maximum(values, 1e-6)), gamma)
 
     def transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Coordinates (rows x m) of `vectors` (rows x d)."""
@@ -51,25 +48,25 @@ class KernelMap:
         return np.concatenate(parts or [np.empty((0, len(self.landmarks)), np.float32)])
 
     def _transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        scaled = (vectors - self.centre) / self.spread
-        return np.asarray(_gaussian(scaled, self.landmarks, self.gamma) @ self.whitening, np.float32)
+        kernel = np.exp(-self.gamma * _squared_distances(vectors, self.landmarks))
+        return np.asarray(kernel @ self.whitening, np.float32)
 
     def save(self, file: Path) -> None:
         from safetensors.numpy import save_file
 
-        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in self._tensors()}
-        save_file({**tensors, "gamma": np.array([self.gamma])}, str(file))
+        tensors: dict[str, NDArray[Any]] = {
+            "landmarks": self.landmarks,
+            "whitening": np.ascontiguousarray(self.whitening),
+            "gamma": np.array([self.gamma]),
+        }
+        save_file(tensors, str(file))
 
     @classmethod
     def load(cls, file: Path) -> Self:
         from safetensors.numpy import load_file
 
         tensors = load_file(str(file))
-        return cls(*(tensors[name] for name in cls._tensors()), gamma=float(tensors["gamma"][0]))
-
-    @staticmethod
-    def _tensors() -> tuple[str, ...]:
-        return ("landmarks", "whitening", "centre", "spread")
+        return cls(tensors["landmarks"], tensors["whitening"], float(tensors["gamma"][0]))
 
 
 @dataclass(frozen=True)
@@ -102,8 +99,8 @@ class ImageModel:
         )
 
 
-def _gaussian(left: NDArray[np.float32], right: NDArray[np.float32], gamma: float) -> NDArray[np.float64]:
-    """Kernel matrix, in double precision: in single, the answer would depend on who else is in the batch."""
+def _squared_distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:
+    """In double precision: in single, an answer would depend on who else is in the batch."""
     left, right = left.astype(np.float64), right.astype(np.float64)
     distances = (left**2).sum(1)[:, None] - 2 * left @ right.T + (right**2).sum(1)[None, :]
-    return np.exp(-gamma * np.maximum(distances, 0))
+    return np.maximum(distances, 0)

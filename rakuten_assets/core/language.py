@@ -43,9 +43,7 @@ def _language(text: str) -> str:
     if sum(map(str.isalpha, head)) < LEAST_LETTERS:
         return FALLBACK
     labels, scores = _model().predict(head, k=CANDIDATES, threshold=LEAST_PROBABILITY)
-    likely = [
-        (score, _LABELS[label]) for label, score in zip(labels, scores, strict=True) if label in _LABELS
-    ]
+    likely = [(score, _LABELS[label]) for label, score in zip(labels, scores, strict=True) if label in _LABELS]
     confidence, best = max(likely, default=(0.0, FALLBACK))
     return best if confidence >= LEAST_CONFIDENCE * sum(score for score, _ in likely) else FALLBACK
 

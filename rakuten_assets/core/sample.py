@@ -242,12 +242,8 @@ def class_counts(products: int) -> dict[int, int]:
     counts = {code: max(fewest, count * products // total) for code, count in CLASS_COUNTS.items()}
     while (missing := products - sum(counts.values())) != 0:
         step = 1 if missing > 0 else -1
-        shares = {
-            code: step * (CLASS_COUNTS[code] / total * products - count) for code, count in counts.items()
-        }
-        counts[
-            max((code for code in counts if step > 0 or counts[code] > fewest), key=shares.__getitem__)
-        ] += step
+        shares = {code: step * (CLASS_COUNTS[code] / total * products - count) for code, count in counts.items()}
+        counts[max((code for code in counts if step > 0 or counts[code] > fewest), key=shares.__getitem__)] += step
     return counts
 
 

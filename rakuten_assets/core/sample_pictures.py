@@ -88,9 +88,7 @@ def red_tinted(image: Image.Image, rng: Random) -> bytes:
 def bordered(image: Image.Image, rng: Random) -> bytes:
     """The picture at 35 to 50 % of its side, somewhere on a plain ground."""
     side = round(rng.uniform(0.35, 0.5) * SIZE)
-    ground = Image.new(
-        "RGB", (SIZE, SIZE), rng.choice(((255, 255, 255), (0, 0, 0), (238, 238, 238), (24, 40, 60)))
-    )
+    ground = Image.new("RGB", (SIZE, SIZE), rng.choice(((255, 255, 255), (0, 0, 0), (238, 238, 238), (24, 40, 60))))
     corner = (rng.randrange(20, SIZE - side - 20), rng.randrange(20, SIZE - side - 20))
     ground.paste(image.resize((side, side), Image.Resampling.LANCZOS), corner)
     return encode(ground)
@@ -242,9 +240,7 @@ def _background(rng: Random) -> tuple[Image.Image, bool]:
     if kind < 0.4:
         return Image.new("RGB", (SIZE, SIZE), (255, 255, 255)), True
     if kind < 0.7:
-        light = [
-            _near(rng, rng.choice(((225, 225, 228), (205, 215, 222), (232, 226, 214)))) for _ in range(4)
-        ]
+        light = [_near(rng, rng.choice(((225, 225, 228), (205, 215, 222), (232, 226, 214)))) for _ in range(4)]
         return _blend(light, 2), False
     room = _blend([_muted(rng) for _ in range(9)], 3)
     draw, floor = ImageDraw.Draw(room), rng.randrange(250, 420)
@@ -477,9 +473,7 @@ def handheld(b: Brush) -> None:
 
 def cartridges(b: Brush) -> None:
     for _ in range(b.rng.randint(3, 7)):
-        part = b.at(
-            b.rng.uniform(-0.6, 0.6), b.rng.uniform(-0.6, 0.6), b.rng.uniform(0.35, 0.5), b.rng.uniform(-1, 1)
-        )
+        part = b.at(b.rng.uniform(-0.6, 0.6), b.rng.uniform(-0.6, 0.6), b.rng.uniform(0.35, 0.5), b.rng.uniform(-1, 1))
         part.box(-0.8, -0.9, 0.8, 0.9, part.rng.choice((_near(b.rng, STEEL), _near(b.rng, BLACK))))
         part.pattern(-0.6, -0.7, 0.6, 0.4)
         part.print_lines(-0.6, 0.5, 0.6, 0.85, 3)
@@ -649,9 +643,7 @@ def drone(b: Brush) -> None:
 def socks(b: Brush) -> None:
     for side in (-1, 1):
         part, yarn = b.at(side * 0.42, b.rng.uniform(-0.1, 0.1), 0.9, b.rng.uniform(-0.2, 0.2)), b.colour()
-        part.polygon(
-            ((-0.25, -1), (0.2, -1), (0.2, 0.4), (0.6, 0.75), (0.45, 1), (0.1, 1), (-0.25, 0.6)), yarn
-        )
+        part.polygon(((-0.25, -1), (0.2, -1), (0.2, 0.4), (0.6, 0.75), (0.45, 1), (0.1, 1), (-0.25, 0.6)), yarn)
         part.box(-0.25, -1, 0.2, -0.8, b.colour())
         for i in range(b.rng.randint(2, 7)):
             part.box(-0.25, -0.7 + 0.17 * i, 0.2, -0.62 + 0.17 * i, b.colour())
@@ -830,8 +822,7 @@ def wall_art(b: Brush) -> None:
 
 def lights(b: Brush) -> None:
     wire = [
-        (-0.98 + 0.05 * t, 0.45 * math.sin(t / b.rng.uniform(2.8, 3.2)) + b.rng.uniform(-0.1, 0.1))
-        for t in range(40)
+        (-0.98 + 0.05 * t, 0.45 * math.sin(t / b.rng.uniform(2.8, 3.2)) + b.rng.uniform(-0.1, 0.1)) for t in range(40)
     ]
     b.line(wire, 0.02, _near(b.rng, (40, 80, 50)))
     for x, y in wire[::2]:

@@ -125,9 +125,7 @@ def _attribute(rng: Random, code: int, language: str, named: bool) -> str:
 def _figure(rng: Random, code: int) -> str:
     """A brand, a size, a year, a lot, a reference."""
     if code in BOOKS and rng.random() < 0.6:
-        return rng.choice(
-            (f"{rng.randint(1890, 2020)}", f"n° {rng.randint(1, 900)}", f"vol. {rng.randint(1, 30)}")
-        )
+        return rng.choice((f"{rng.randint(1890, 2020)}", f"n° {rng.randint(1, 900)}", f"vol. {rng.randint(1, 30)}"))
     return rng.choice(
         (
             rng.choice(BRANDS),
@@ -349,10 +347,7 @@ COLOURS = {
         "black; white; charcoal grey; navy blue; red; sea green; mustard yellow; pink; beige; brown; "
         "multicolour; purple; gold; silver"
     ),
-    "de": (
-        "schwarz; weiß; anthrazit; dunkelblau; rot; grün; gelb; rosa; beige; braun; bunt; violett; "
-        "gold; silber"
-    ),
+    "de": ("schwarz; weiß; anthrazit; dunkelblau; rot; grün; gelb; rosa; beige; braun; bunt; violett; gold; silber"),
     "es": (
         "negro; blanco; gris; azul marino; rojo; verde; amarillo; rosa; beige; marrón; multicolor; "
         "morado; dorado; plateado"
@@ -362,8 +357,7 @@ COLOURS = {
         "viola; dorato; argento"
     ),
     "nl": (
-        "zwart; wit; antraciet; donkerblauw; rood; groen; geel; roze; beige; bruin; veelkleurig; "
-        "paars; goud; zilver"
+        "zwart; wit; antraciet; donkerblauw; rood; groen; geel; roze; beige; bruin; veelkleurig; paars; goud; zilver"
     ),
 }
 
@@ -382,12 +376,10 @@ MATERIALS = {
         "Leder; aus Glas; aus Papier"
     ),
     "es": (
-        "de madera maciza; de algodón; de acero; de plástico; de aluminio; de terciopelo; de cuero; "
-        "de vidrio; de papel"
+        "de madera maciza; de algodón; de acero; de plástico; de aluminio; de terciopelo; de cuero; de vidrio; de papel"
     ),
     "it": (
-        "in legno massello; in cotone; in acciaio; in plastica; in alluminio; in velluto; in pelle; "
-        "in vetro; in carta"
+        "in legno massello; in cotone; in acciaio; in plastica; in alluminio; in velluto; in pelle; in vetro; in carta"
     ),
     "nl": (
         "van massief hout; van katoen; van roestvrij staal; van kunststof; van aluminium; van "

@@ -58,7 +58,7 @@ def _place(
     text_key: str | None,
     cluster_id: int | None,
 ) -> tuple[int, int | None, str | None, str | None]:
-    keys = [("text", text_key)] if text_key else []
+    keys: list[tuple[str, object]] = [("text", text_key)] if text_key else []
     keys += [("picture", cluster_id)] if cluster_id is not None else []
     if not keys:
         return productid, None, None, EMPTY

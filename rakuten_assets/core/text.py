@@ -58,7 +58,7 @@ def clean(products: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        `productid`; `light`, the title and on the next line the description as a reader sees them; `classic`, their folded lemmas;
+        `productid`; `light`, the title and below it the description as seen; `classic`, their folded lemmas;
         `text_key`, equal for equal texts and null where there is none; `html`, whether markup was found;
         `title_length` and `description_length` in visible characters; `missing_description`, nothing to see.
     """

@@ -26,6 +26,4 @@ class TextModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return cls(
-            load_text_encoder(folder / "encoder"), LinearClassifier.load(folder / "classifier.safetensors")
-        )
+        return cls(load_text_encoder(folder / "encoder"), LinearClassifier.load(folder / "classifier.safetensors"))

@@ -47,9 +47,7 @@ class Translation:
     reasons: tuple[str, ...] = ()
 
 
-def translate(
-    texts: pl.DataFrame, translator: Translator, cache: "TranslationCache | None" = None
-) -> Translation:
+def translate(texts: pl.DataFrame, translator: Translator, cache: "TranslationCache | None" = None) -> Translation:
     """All texts in French: French is left alone, a distinct text is sent once, a failed one stays as it is.
 
     Parameters
@@ -85,26 +83,20 @@ def translate(
     return _assemble(keyed, translator.name, cached, fresh, tuple(sorted(reasons)))
 
 
-def _answers(
-    translator: Translator, source: str, rows: pl.DataFrame, reasons: set[str]
-) -> Iterator[dict[str, str]]:
+def _answers(translator: Translator, source: str, rows: pl.DataFrame, reasons: set[str]) -> Iterator[dict[str, str]]:
     """Key → French, chunk by chunk; the rest is given up where a whole chunk failed: the service is down."""
     for chunk in rows.iter_slices(CHUNK):
         answers = _ask(translator, source, chunk["light"].to_list(), reasons)
         if not answers:
             return
-        yield {
-            key: answers[text] for key, text in chunk.select("key", "light").iter_rows() if text in answers
-        }
+        yield {key: answers[text] for key, text in chunk.select("key", "light").iter_rows() if text in answers}
 
 
 def _ask(translator: Translator, source: str, texts: list[str], reasons: set[str]) -> dict[str, str]:
     """Text → French for those that worked: all at once, or one by one where one spoils the batch."""
     try:
         return dict(zip(texts, _checked(translator.translate(texts, source), texts), strict=True))
-    except (
-        Exception
-    ) as failure:  # whatever a client library raises: the original is kept, and the row says so
+    except Exception as failure:  # whatever a client library raises: the original is kept, and the row says so
         if len(texts) == 1 or isinstance(failure, TranslatorUnavailable):
             reasons.add(f"{source}: {type(failure).__name__}: {failure}")
             return {}
@@ -113,9 +105,7 @@ def _ask(translator: Translator, source: str, texts: list[str], reasons: set[str
 
 
 def _checked(answers: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
-    if len(answers) != len(texts) or not all(
-        isinstance(answer, str) and answer.strip() for answer in answers
-    ):
+    if len(answers) != len(texts) or not all(isinstance(answer, str) and answer.strip() for answer in answers):
         raise ValueError("the translator left out a text")
     return answers
 
@@ -166,9 +156,7 @@ class TranslationCache:
         """The translations that are known of `keys`."""
         for path in self.root.glob("*.parquet") if keys else ():
             if path.name not in self._read:
-                self._known.update(
-                    pl.read_parquet(BytesIO(path.read_bytes())).select("key", "text").iter_rows()
-                )
+                self._known.update(pl.read_parquet(BytesIO(path.read_bytes())).select("key", "text").iter_rows())
                 self._read.add(path.name)
         return {key: self._known[key] for key in keys if key in self._known}
 
@@ -217,10 +205,7 @@ def _glossary(source: str) -> _Glossary:
     content = (files("rakuten_assets.core") / "glossary.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(content.splitlines(), delimiter="\t")
     french = {
-        phrase.replace("-", " "): row[TARGET]
-        for row in rows
-        for phrase in (row.get(source) or "").split("|")
-        if phrase
+        phrase.replace("-", " "): row[TARGET] for row in rows for phrase in (row.get(source) or "").split("|") if phrase
     }
     longest: dict[str, int] = {}
     for phrase in french:
@@ -288,9 +273,7 @@ class MarianTranslator:
     def translate(self, texts: Sequence[str], source: str) -> list[str]:
         """`texts` sentence by sentence in French; raises `TranslatorUnavailable` where there is no model."""
         pieces = [list(blocks(text, self.PIECE)) for text in texts]
-        flat = sorted(
-            {piece for parts in pieces for piece in parts}, key=len
-        )  # alike in length: little padding
+        flat = sorted({piece for parts in pieces for piece in parts}, key=len)  # alike in length: little padding
         french: dict[str, str] = {}
         for start in range(0, len(flat), self.batch_size):
             batch = flat[start : start + self.batch_size]
@@ -346,9 +329,7 @@ def _google_client() -> Any:
     try:
         from google.cloud import translate_v2
     except ImportError as missing:
-        raise ImportError(
-            "GoogleTranslator needs a library: pip install 'rakuten-assets[google]'"
-        ) from missing
+        raise ImportError("GoogleTranslator needs a library: pip install 'rakuten-assets[google]'") from missing
     return translate_v2.Client()
 
 

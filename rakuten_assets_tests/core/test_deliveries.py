@@ -132,9 +132,7 @@ def test_labels_may_be_absent(source: Path, root: UPath) -> None:
         ("X_test_update.csv", None, "images/image_test"),
     ],
 )
-def test_each_naming_is_recognised(
-    source: Path, root: UPath, table: str, labels: str | None, images: str
-) -> None:
+def test_each_naming_is_recognised(source: Path, root: UPath, table: str, labels: str | None, images: str) -> None:
     write_table(source / table, PRODUCT_HEADER, ["0,Chaise,,7,70"])
     if labels:
         write_table(source / labels, LABEL_HEADER, ["0,1560"])
@@ -153,9 +151,7 @@ def test_train_products_go_before_test_products(source: Path, root: UPath) -> No
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_line_ends_and_byte_order_marks_do_not_matter(
-    source: Path, root: UPath, end: bytes, mark: bytes
-) -> None:
+def test_line_ends_and_byte_order_marks_do_not_matter(source: Path, root: UPath, end: bytes, mark: bytes) -> None:
     table = write_delivery(source, []) / "X_train_update.csv"
     write_table(table, PRODUCT_HEADER, ["0,Chaise,,7,70", '1,"a\nb",,8,80', "", "2,Livre,,9,90"], end)
     table.write_bytes(mark + table.read_bytes())
@@ -200,9 +196,7 @@ BAD_ROWS: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
 def test_a_bad_row_is_set_aside_and_its_neighbours_go_on(
     source: Path, root: UPath, bad: str | bytes, expected: list[tuple[int, str]]
 ) -> None:
-    delivery = ingest(
-        write_delivery(source, ['0,"good, ""first""",d,1,10', bad, '9,"last\none",d,90,90']), root
-    )
+    delivery = ingest(write_delivery(source, ['0,"good, ""first""",d,1,10', bad, '9,"last\none",d,90,90']), root)
     assert accepted(root)["productid"].to_list() == [1, 90]
     assert faults(root) == [("X_train_update.csv", line, reason) for line, reason in expected]
     assert (delivery.accepted, delivery.quarantined) == (2, len(expected))
@@ -253,9 +247,7 @@ def test_what_a_csv_writer_wrote_is_read_back_with_its_line(texts: list[tuple[st
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.sampled_from([bad for bad, _ in BAD_ROWS.values()]), min_size=1, max_size=8), st.booleans()
-)
+@given(st.lists(st.sampled_from([bad for bad, _ in BAD_ROWS.values()]), min_size=1, max_size=8), st.booleans())
 def test_every_delivered_row_is_either_accepted_or_quarantined(bad: list[str | bytes], labels: bool) -> None:
     rows: list[str | bytes] = []
     for number, between in enumerate(bad):
@@ -328,13 +320,9 @@ def test_labels_of_other_products_refuse_the_delivery(source: Path, root: UPath,
         ("", "it has none"),
     ],
 )
-def test_wrong_columns_refuse_the_delivery_and_are_named(
-    source: Path, root: UPath, header: str, found: str
-) -> None:
+def test_wrong_columns_refuse_the_delivery_and_are_named(source: Path, root: UPath, header: str, found: str) -> None:
     write_table(source / "X_train_update.csv", header, ["0,a,,1,10"])
-    with pytest.raises(
-        DeliveryError, match="should have the columns '', 'designation', 'description', "
-    ) as error:
+    with pytest.raises(DeliveryError, match="should have the columns '', 'designation', 'description', ") as error:
         ingest(source, root)
     assert found.replace("\\\\", "\\") in str(error.value)
     assert not root.exists()
@@ -347,9 +335,7 @@ def test_wrong_columns_of_the_labels_refuse_the_delivery(source: Path, root: UPa
         ingest(source, root)
 
 
-@pytest.mark.parametrize(
-    "make", [Path.mkdir, lambda path: path.write_text("hello")], ids=["empty", "not a zip"]
-)
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.write_text("hello")], ids=["empty", "not a zip"])
 def test_what_is_no_delivery_is_refused(source: Path, root: UPath, make: Callable[[Path], object]) -> None:
     make(source)
     with pytest.raises(DeliveryError, match=r"No product table|neither a folder nor a .zip"):
@@ -530,9 +516,7 @@ def test_a_killed_ingestion_leaves_no_delivery_and_the_next_one_completes(
 def test_progress_tells_each_stage_to_its_end(source: Path, root: UPath) -> None:
     told: dict[str, tuple[int, int]] = {}
     write_delivery(source, [f"{i},a,,{i},{i}" for i in range(4)])
-    ingest(
-        source, root, batch_size=2, progress=lambda stage, done, total: told.update({stage: (done, total)})
-    )
+    ingest(source, root, batch_size=2, progress=lambda stage, done, total: told.update({stage: (done, total)}))
     assert told == {"tables": (1, 1), "pictures": (4, 4), "batches": (2, 2)}
 
 
@@ -637,9 +621,7 @@ def test_an_archive_that_would_fill_the_disk_is_refused(source: Path, root: UPat
 @pytest.mark.parametrize(
     ("name", "slug"), [("Été 2024", "ete-2024"), ("../x", "x"), ("…", "delivery"), ("A" * 90, "a" * 40)]
 )
-def test_an_id_is_safe_whatever_the_folder_is_called(
-    tmp_path: Path, root: UPath, name: str, slug: str
-) -> None:
+def test_an_id_is_safe_whatever_the_folder_is_called(tmp_path: Path, root: UPath, name: str, slug: str) -> None:
     folder = tmp_path / "in" / name
     delivery: Delivery = ingest(write_delivery(folder, ["0,a,,7,70"]), root)
     assert delivery.id == f"{slug}-{delivery.sha256[:8]}"

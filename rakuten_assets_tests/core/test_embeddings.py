@@ -4,7 +4,12 @@ from PIL import Image
 
 from rakuten_assets.core import embeddings
 
-TEXTS = ["Piscine tubulaire ronde", "Livre de poche ancien", "piscines rondes tubulaires", "Console de jeu"] * 3
+TEXTS = [
+    "Piscine tubulaire ronde",
+    "Livre de poche ancien",
+    "piscines rondes tubulaires",
+    "Console de jeu",
+] * 3
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +25,7 @@ def hub_model(tmp_path_factory):
     vocabulary = {word: at for at, word in enumerate(["[PAD]", "[UNK]", *words])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(
-        folder
-    )
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     BertModel(BertConfig(vocab_size=len(vocabulary), **shape)).save_pretrained(folder)
     return folder
@@ -54,7 +57,7 @@ def test_inflected_words_are_near_one_another():
     assert vectors[0] @ vectors[2] > 2 * (vectors[0] @ vectors[1])
 
 
-@pytest.fixture()
+@pytest.fixture
 def pictures():
     rng = np.random.default_rng(0)
     return [Image.fromarray(rng.integers(0, 255, (224, 224, 3), np.uint8)) for _ in range(3)]

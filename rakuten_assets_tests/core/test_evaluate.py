@@ -14,7 +14,7 @@ def answers(labels, right, seed=0):
     return np.log(np.full((len(labels), len(CODES)), 0.01) + 0.73 * np.eye(len(CODES))[said])
 
 
-@pytest.fixture()
+@pytest.fixture
 def labels():
     return np.random.default_rng(1).integers(0, len(CODES), 600)
 

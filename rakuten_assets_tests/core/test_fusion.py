@@ -12,8 +12,7 @@ def opinions_on(labels, rng, text_sureness=1.5, image_sureness=1.0):
     """Opinions that favour the right answer, the text more than the image; some of each are missing."""
     right = np.eye(len(CODES))[labels]
     text, image = (
-        log_softmax(rng.normal(size=right.shape) + 2 * sureness * right)
-        for sureness in (text_sureness, image_sureness)
+        log_softmax(rng.normal(size=right.shape) + 2 * sureness * right) for sureness in (text_sureness, image_sureness)
     )
     fate = rng.integers(0, 4, len(labels))
     text[fate == 1], image[fate == 2] = np.nan, np.nan
@@ -42,9 +41,7 @@ def test_two_opinions_are_better_than_either(fusion, rows):
     opinions, labels = rows["validation"]
     both = opinions.has_text & opinions.has_image
     fused = accuracy(fusion.log_proba(opinions[both]), labels[both])
-    assert fused > max(
-        accuracy(opinions.text[both], labels[both]), accuracy(opinions.image[both], labels[both])
-    )
+    assert fused > max(accuracy(opinions.text[both], labels[both]), accuracy(opinions.image[both], labels[both]))
 
 
 def test_one_opinion_alone_is_the_answer(fusion, rows):
@@ -62,7 +59,8 @@ def test_too_few_rows_are_pooled_rather_than_stacked(rows):
 
 def test_answers_are_probabilities(fusion, rows):
     answers = np.exp(fusion.log_proba(rows["validation"][0]))
-    assert np.allclose(answers.sum(1), 1) and np.isfinite(answers).all()
+    assert np.isfinite(answers).all()
+    assert np.allclose(answers.sum(1), 1)
 
 
 def test_a_fusion_comes_back_from_disk_as_it_was(fusion, rows, tmp_path):

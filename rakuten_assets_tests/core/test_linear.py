@@ -5,7 +5,7 @@ from rakuten_assets.core.linear import LinearClassifier, cross_fit, positions
 from rakuten_assets.core.taxonomy import CODES
 
 
-@pytest.fixture()
+@pytest.fixture
 def clouds():
     """Three categories as clouds of points."""
     rng = np.random.default_rng(0)

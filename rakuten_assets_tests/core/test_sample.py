@@ -143,9 +143,7 @@ def test_the_texts_are_neither_trivial_nor_random(tmp_path: Path) -> None:
 
 
 def test_duplicate_texts_are_those_of_the_truth(texts: Sample) -> None:
-    groups = (
-        texts.table.group_by("designation", "description").agg("productid", "prdtypecode").rows(named=True)
-    )
+    groups = texts.table.group_by("designation", "description").agg("productid", "prdtypecode").rows(named=True)
     found = {tuple(sorted(group["productid"])) for group in groups if len(group["productid"]) > 1}
     truth = texts.truth
     assert found == {tuple(sorted(g)) for g in truth.exact_text_duplicates + truth.contradictory_texts}

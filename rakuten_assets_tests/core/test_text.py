@@ -111,9 +111,7 @@ def test_the_light_view_puts_title_and_description_on_a_line_each_in_their_own_l
         (None, "Bleue", "Bleue", False),
     ],
 )
-def test_a_product_may_lack_either_text(
-    title: str | None, description: str | None, light: str, missing: bool
-) -> None:
+def test_a_product_may_lack_either_text(title: str | None, description: str | None, light: str, missing: bool) -> None:
     row = text.clean(catalogue((title, description))).row(0, named=True)
 
     assert (row["light"], row["missing_description"]) == (light, missing)
@@ -145,9 +143,7 @@ def test_columns_without_any_text_are_cleaned_too() -> None:
     assert text.clean(nothing)["light"].to_list() == ["", ""]
 
 
-words = st.sampled_from(
-    ["Chaises", "<b>été</b>", "&eacute;", "cafe\u0301", "3 < 5", "\u00ad", "D&D", "<!-- x"]
-)
+words = st.sampled_from(["Chaises", "<b>été</b>", "&eacute;", "cafe\u0301", "3 < 5", "\u00ad", "D&D", "<!-- x"])
 raws = st.none() | st.lists(words).map(" ".join)
 
 

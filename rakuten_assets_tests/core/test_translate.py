@@ -27,9 +27,7 @@ class FakeTranslator:
 
     name = "fake"
 
-    def __init__(
-        self, fails: Sequence[str] = (), error: Exception | None = None, says: str | None = None
-    ) -> None:
+    def __init__(self, fails: Sequence[str] = (), error: Exception | None = None, says: str | None = None) -> None:
         self.fails, self.error, self.says = fails, error or RuntimeError("too hard"), says
         self.asked: list[list[str]] = []
 
@@ -52,9 +50,7 @@ def cache(tmp_path: Path) -> TranslationCache:
 
 def test_french_and_empty_texts_are_left_alone(cache: TranslationCache) -> None:
     translator = FakeTranslator()
-    done = translate.translate(
-        spoken(("une chaise", "fr"), ("", "en"), (None, "en"), ("x", None)), translator, cache
-    )
+    done = translate.translate(spoken(("une chaise", "fr"), ("", "en"), (None, "en"), ("x", None)), translator, cache)
 
     assert translator.asked == []
     assert done.table["translated"].to_list() == ["une chaise", "", None, "x"]
@@ -151,9 +147,7 @@ def test_a_service_that_is_down_is_given_up(cache: TranslationCache, monkeypatch
     assert done.failed == 3
 
 
-def test_what_was_translated_before_a_crash_is_kept(
-    cache: TranslationCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_translated_before_a_crash_is_kept(cache: TranslationCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translate, "CHUNK", 1)
     texts = spoken(("a", "en"), ("b", "en"))
     with pytest.raises(KeyboardInterrupt):
@@ -263,9 +257,7 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
         ("en", "", ""),
     ],
 )
-def test_the_glossary_puts_the_longest_phrases_it_knows_into_french(
-    source: str, text: str, french: str
-) -> None:
+def test_the_glossary_puts_the_longest_phrases_it_knows_into_french(source: str, text: str, french: str) -> None:
     assert GlossaryTranslator().translate([text], source) == [french]
 
 
@@ -313,9 +305,7 @@ class FakeGoogle:
     def __init__(self) -> None:
         self.blocks: list[str] = []
 
-    def translate(
-        self, block: str, target_language: str, source_language: str, format_: str
-    ) -> dict[str, str]:
+    def translate(self, block: str, target_language: str, source_language: str, format_: str) -> dict[str, str]:
         assert (target_language, source_language, format_) == ("fr", "en", "text")
         self.blocks.append(block)
         if "fail" in block:
@@ -421,9 +411,7 @@ def test_marian_loads_one_model_a_language_and_only_when_asked(marian_folder: Pa
     assert translator.name == f"marian:{marian_folder.parent}/opus-{{source}}-fr"
 
 
-def test_marian_without_a_model_for_a_language_leaves_its_texts(
-    marian_folder: Path, cache: TranslationCache
-) -> None:
+def test_marian_without_a_model_for_a_language_leaves_its_texts(marian_folder: Path, cache: TranslationCache) -> None:
     translator = MarianTranslator(str(marian_folder.parent / "opus-{source}-fr"))
     done = translate.translate(spoken(("a chair", "en"), ("ein stuhl", "de")), translator, cache)
 

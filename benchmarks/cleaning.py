@@ -88,9 +88,7 @@ def _fragment(draw: random.Random) -> str:
 
 
 def soup(products: pd.DataFrame) -> "pd.Series[str]":
-    return products.apply(
-        lambda row: _soup(row.designation) + " " + _soup(row.description), axis=1
-    ).str.strip()
+    return products.apply(lambda row: _soup(row.designation) + " " + _soup(row.description), axis=1).str.strip()
 
 
 def _soup(raw: str | None) -> str:

@@ -30,9 +30,7 @@ def main() -> None:
         spent = time.perf_counter() - start
 
     print(f"{chosen.products:,} products, seed {chosen.seed}, {spent:.0f} s from files to findings\n")
-    print(
-        "| kind | planted | found | recall | false alarms | precision |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    print("| kind | planted | found | recall | false alarms | precision |\n| --- | --- | --- | --- | --- | --- |")
     for row in table.iter_rows(named=True):
         alarms = "" if row["false_alarms"] is None else row["false_alarms"]
         precision = "" if row["precision"] is None else f"{row['precision']:.1%}"

@@ -129,10 +129,7 @@ def main() -> None:
     theirs, ours = lingua(detector, texts), language.detect(texts).to_list()
     long = [at for at, text in enumerate(texts) if len(text) >= 40]
 
-    laps = [
-        (seconds(lambda: lingua(detector, texts)), seconds(lambda: language.detect(texts)))
-        for _ in range(repeat)
-    ]
+    laps = [(seconds(lambda: lingua(detector, texts)), seconds(lambda: language.detect(texts))) for _ in range(repeat)]
     slow, fast = map(statistics.median, zip(*laps, strict=True))
 
     def share(a: list[str], b: list[str]) -> float:

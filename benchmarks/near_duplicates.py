@@ -36,6 +36,7 @@ def main() -> None:
 
 def measured(n: int) -> tuple[int, float, float]:
     hashes = catalogue(n)
+    n = len(hashes)
     queries = min(n, FLAT_WORK // n)
     ours, flat = [], []
     for _ in range(REPETITIONS):
@@ -47,9 +48,7 @@ def measured(n: int) -> tuple[int, float, float]:
     same = "yes" if np.array_equal(pairs[pairs[:, 0] < queries], expected) else "NO"
     mine, theirs = statistics.median(ours), statistics.median(flat)
     sliced = "~" if queries < n else ""
-    print(
-        f"| {n:,} | {len(pairs):,} | {mine:.2f} | {sliced}{theirs:.2f} | {theirs / mine:.1f} | {same} | {peak:,} |"
-    )
+    print(f"| {n:,} | {len(pairs):,} | {mine:.2f} | {sliced}{theirs:.2f} | {theirs / mine:.1f} | {same} | {peak:,} |")
     return n, mine, theirs
 
 

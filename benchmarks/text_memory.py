@@ -24,7 +24,7 @@ from rakuten_assets.core.sample import write_sample
 # A catalogue ever meets new names; a sample's vocabulary soon ends. With so many of them a product, and so
 # skewed, 85,000 products have about the words, word pairs and character n-grams that the growth of the
 # challenge's own vocabulary foretells.
-NAMES_A_PRODUCT, SKEW = 14, 0.15
+NAMES_A_PRODUCT, SKEW = 20, 0.2
 CONSONANTS, VOWELS, ENDINGS = "bcdfghjklmnpqrstvwxz", "aeiouy", ("", "n", "r", "s", "l", "t", "x", "ck", "4", "70")
 
 SAMPLING_SECONDS = 0.2
@@ -139,8 +139,10 @@ def translation(tables: dict[str, pl.DataFrame], folder: Path) -> None:
 def split(tables: dict[str, pl.DataFrame], folder: Path) -> None:
     from rakuten_assets.core.splits import assign_splits
 
-    rows = tables["products"].select("productid", "prdtypecode").with_columns(
-        tables["cleaned"]["text_key"], cluster_id=pl.lit(None, pl.Int64)
+    rows = (
+        tables["products"]
+        .select("productid", "prdtypecode")
+        .with_columns(tables["cleaned"]["text_key"], cluster_id=pl.lit(None, pl.Int64))
     )
     first = pl.struct("text_key", "prdtypecode").is_first_distinct()
     weights = rows.select(text_weight=first.cast(pl.Float64))
@@ -194,9 +196,7 @@ def stack(tables: dict[str, pl.DataFrame], folder: Path) -> float:
     rows = training.rows(tables["splits"], tables["splits"]["text_weight"])
     labels = positions(rows.codes)
     train, validation, gold = (mask & opinions.has_text for mask in (rows.train, rows.validation, rows.gold))
-    fusion = Fusion.fit(
-        "stack-xgboost", opinions[train], labels[train], opinions[validation], labels[validation]
-    )
+    fusion = Fusion.fit("stack-xgboost", opinions[train], labels[train], opinions[validation], labels[validation])
     scored: Any = evaluate.score(fusion.log_proba(opinions[gold]), labels[gold])
     return float(scored.weighted_f1)
 

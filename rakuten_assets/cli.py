@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -210,6 +211,7 @@ def _check_names(select: list[str] | None) -> None:
 
 def _quiet() -> None:
     """Dagster tells every event on the console; here the progress does, and the UI has them all."""
+    warnings.filterwarnings("ignore", module="dagster")
     for name in ("dagster", "mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

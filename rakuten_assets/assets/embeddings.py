@@ -15,7 +15,7 @@ from rakuten_assets.assets.common import ahead, per_batch, whole
 from rakuten_assets.core import embeddings, vectors
 from rakuten_assets.core.classifier import TextView, prepare_picture
 from rakuten_assets.core.deliveries import read_picture
-from rakuten_assets.resources import Backbones, DataRoot, Preparation
+from rakuten_assets.resources import Backbones, DataRoot, Preparation, Translation
 
 
 class TextEmbeddingsConfig(dg.Config):
@@ -36,8 +36,12 @@ def text_embeddings(
     translated_text: pl.DataFrame,
     splits: pl.DataFrame,
     backbones: Backbones,
+    translation: Translation,
 ) -> Iterator[dg.MaterializeResult[Path]]:
     """A vector for each product's text, by an encoder that learnt its vocabulary from train rows alone."""
+    if config.text_view == "translated" and translation.kind != "glossary":
+        # Its folder holds the whole classifier, and of the translators the glossary alone fits into it.
+        raise dg.Failure("Models that read translated text need RAKUTEN_TRANSLATOR=glossary: it is served with them.")
     view = cleaned_text if config.text_view != "translated" else translated_text
     texts = view.select("productid", text=config.text_view)
     train = texts.filter((splits["split"] == "train") & (splits["text_weight"] > 0))["text"]

@@ -214,13 +214,13 @@ def _sketched(data: bytes) -> tuple[tuple[int, int], Sketch]:
     """The size of a picture and its sketch, from as little decoding as that needs."""
     image = _opened(data)
     size = image.size
-    if _format(image) == "JPEG" and image.mode == "RGB":
+    if _format(image) == "JPEG":
         return size, sketch(_jpeg_pixels(image, data))
     return size, sketch(np.asarray(_upright_rgb(_decoded(image, at_least=METRIC_SIDE))))
 
 
 def _jpeg_pixels(image: Image.Image, data: bytes) -> Pixels:
-    """An RGB JPEG upright, no side below `METRIC_SIDE`: by OpenCV, which takes two thirds of Pillow's time."""
+    """A JPEG upright in RGB, no side below `METRIC_SIDE`: by OpenCV, which takes two thirds of Pillow's time."""
     import cv2
 
     if "progressive" in image.info:

@@ -8,7 +8,6 @@ import sys
 import time
 
 import dagster as dg
-import numpy as np
 import polars as pl
 import pytest
 
@@ -92,6 +91,54 @@ def test_no_product_text_is_in_the_metadata(platform):
     for asset in ("products", "cleaned_text", "splits"):
         metadata = json.dumps({k: str(v.value) for k, v in latest(platform, asset)[1].items()})
         assert not [title for title in titles if title in metadata]
+
+
+def gold_files(platform, folder):
+    """The gold rows as challenge files, with their pictures."""
+    from rakuten_assets.core.deliveries import read_batch, read_picture
+    from rakuten_assets.core.products import picture_name
+
+    root = platform.settings.root
+    products = pl.concat([read_batch(root, key) for key in batch_keys(root)])
+    gold = platform.table("splits").filter(pl.col("split") == "gold")
+    rows = products.join(gold.select("productid"), on="productid", how="semi").with_row_index("at")
+    (folder / "images").mkdir()
+    for imageid, productid, image in rows.select("imageid", "productid", "image").iter_rows():
+        if image:
+            (folder / "images" / picture_name(imageid, productid)).write_bytes(read_picture(root, image))
+    columns = [pl.col("at").alias(""), "designation", "description", "productid", "imageid"]
+    rows.select(columns).write_csv(folder / "X.csv")
+    rows.select(pl.col("at").alias(""), "prdtypecode").write_csv(folder / "Y.csv")
+    return len(rows)
+
+
+def rakuten(*arguments):
+    subprocess.run([sys.executable, "-m", "rakuten_assets", *map(str, arguments)], env=os.environ, check=True)
+
+
+def test_evaluating_the_champion_on_the_gold_rows_gives_the_scores_of_the_lineage(platform, tmp_path):
+    n = gold_files(platform, tmp_path)
+    command = ["evaluate", "--x", tmp_path / "X.csv", "--y", tmp_path / "Y.csv", "--images", tmp_path / "images"]
+    rakuten(*command, "--json", tmp_path / "out.json")
+    scores = json.loads((tmp_path / "out.json").read_text())
+    assert scores["n"] == n
+    for name in ("text", "image", "stacked"):
+        assert scores[name] == pytest.approx(platform.summary["scores"][name], abs=1e-6)
+
+
+def test_predictions_have_a_row_for_each_product_also_where_the_picture_is_broken(platform, tmp_path):
+    gold_files(platform, tmp_path)
+    pictures = sorted((tmp_path / "images").iterdir())
+    pictures[0].write_bytes(b"")
+    pictures[1].unlink()
+    command = ["predict", "--dataset-path", tmp_path / "X.csv", "--images-path", tmp_path / "images"]
+    rakuten(*command, "--out", tmp_path / "out.csv")
+    answers = pl.read_csv(tmp_path / "out.csv")
+    assert len(answers) == len(pl.read_csv(tmp_path / "X.csv"))
+    assert answers["category_1"].is_in(CODES).all()
+    assert (answers["confidence_1"] >= answers["confidence_2"]).all()
+    assert answers["problem"].drop_nulls().str.starts_with("picture:").any()
+    assert (answers["problem"] == "no picture").any()
 
 
 @pytest.fixture(scope="module")
@@ -214,69 +261,3 @@ def wait_for_step(instance, reason, step):
                 return
         time.sleep(0.05)
     raise AssertionError(f"{step} never started")
-
-
-def gold_files(platform, folder):
-    """The gold rows as challenge files, with their pictures."""
-    from rakuten_assets.core.deliveries import read_batch, read_picture
-    from rakuten_assets.core.products import picture_name
-
-    root = platform.settings.root
-    products = pl.concat([read_batch(root, key) for key in batch_keys(root)])
-    gold = platform.table("splits").filter(pl.col("split") == "gold")
-    rows = products.join(gold.select("productid"), on="productid", how="semi").with_row_index("at")
-    (folder / "images").mkdir()
-    for imageid, productid, image in rows.select("imageid", "productid", "image").iter_rows():
-        if image:
-            (folder / "images" / picture_name(imageid, productid)).write_bytes(read_picture(root, image))
-    columns = [pl.col("at").alias(""), "designation", "description", "productid", "imageid"]
-    rows.select(columns).write_csv(folder / "X.csv")
-    rows.select(pl.col("at").alias(""), "prdtypecode").write_csv(folder / "Y.csv")
-    return len(rows)
-
-
-def test_evaluating_the_champion_on_the_gold_rows_gives_the_scores_of_the_lineage(platform, grown, tmp_path):
-    outcome = lineage.materialize(platform.instance, platform.settings, reason="a champion to evaluate")
-    assert outcome.success or outcome.refused
-    if outcome.refused:
-        pytest.fail("the default settings do not beat what earlier tests left: the comparison would be of two models")
-    n = gold_files(platform, tmp_path)
-    command = [
-        "evaluate",
-        "--x",
-        tmp_path / "X.csv",
-        "--y",
-        tmp_path / "Y.csv",
-        "--images",
-        tmp_path / "images",
-    ]
-    result = subprocess.run(
-        [sys.executable, "-m", "rakuten_assets", *map(str, command), "--json", str(tmp_path / "out.json")],
-        env=os.environ,
-        check=False,
-    )
-    assert result.returncode == 0
-    scores = json.loads((tmp_path / "out.json").read_text())
-    assert scores["n"] == n
-    lineage_scores = lineage.summary(platform.instance, platform.settings, outcome)["scores"]
-    for name in ("text", "image", "stacked"):
-        assert scores[name] == pytest.approx(lineage_scores[name], abs=1e-6)
-
-
-def test_predictions_have_a_row_for_each_product_also_where_the_picture_is_broken(platform, grown, tmp_path):
-    gold_files(platform, tmp_path)
-    pictures = sorted((tmp_path / "images").iterdir())
-    pictures[0].write_bytes(b"")
-    pictures[1].unlink()
-    command = ["predict", "--dataset-path", tmp_path / "X.csv", "--images-path", tmp_path / "images"]
-    subprocess.run(
-        [sys.executable, "-m", "rakuten_assets", *map(str, command), "--out", str(tmp_path / "out.csv")],
-        env=os.environ,
-        check=True,
-    )
-    answers = pl.read_csv(tmp_path / "out.csv")
-    assert len(answers) == len(pl.read_csv(tmp_path / "X.csv"))
-    assert answers["category_1"].is_in(CODES).all()
-    assert np.all(answers["confidence_1"] >= answers["confidence_2"])
-    assert answers["problem"].drop_nulls().str.starts_with("picture:").any()
-    assert (answers["problem"] == "no picture").any()

@@ -52,6 +52,13 @@ def test_near_pairs_are_the_same_however_many_are_compared_at_once(monkeypatch):
     assert [tuple(pair) for pair in at_once.tolist()] == brute_force(hashes.tolist(), 7)
 
 
+@pytest.mark.parametrize("radius", range(8))
+def test_bits_that_differ_in_every_band_are_found(radius):
+    bits = [16 * (number % 4) + 3 * number for number in range(radius)]
+    pair = np.array([A, flipped(A, *bits)], np.uint64)
+    assert near_pairs(pair, radius).tolist() == [[0, 1]]
+
+
 @pytest.mark.parametrize("radius", [-1, 8])
 def test_a_radius_that_would_miss_pairs_is_refused(radius):
     with pytest.raises(ValueError, match="between 0 and 7"):

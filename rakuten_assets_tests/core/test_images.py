@@ -89,6 +89,7 @@ def test_a_decompression_bomb_is_refused_from_its_header(side):
 def test_whole_pictures_pass():
     images.check(WHOLE)
     images.check(encode(drawing(), progressive=True))
+    images.check(encode(drawing(), "MPO", save_all=True, append_images=[drawing(1)]))
     images.check(encode(drawing(size=50, margin=5), "PNG"), formats=frozenset({"JPEG", "PNG"}))
 
 
@@ -153,6 +154,37 @@ def test_different_pictures_have_distant_hashes():
 @pytest.mark.parametrize("colour", ["white", "black", (200, 30, 30)])
 def test_a_featureless_picture_has_no_identity(colour):
     assert images.phash(encode(Image.new("RGB", (500, 500), colour))) == images.NO_IDENTITY
+
+
+def test_pictures_of_a_speck_have_no_identity():
+    blank = Image.new("RGB", (500, 500), "white")
+    ImageDraw.Draw(blank).ellipse((240, 250, 252, 262), fill="grey")
+    assert images.phash(encode(blank)) == images.NO_IDENTITY
+
+
+def test_every_bit_of_the_hash_says_something():
+    hashes = np.array([images.phash(encode(drawing(seed, size=250, margin=9))) for seed in range(60)], np.uint64)
+    assert np.bitwise_or.reduce(hashes) & ~np.bitwise_and.reduce(hashes) == np.uint64(2**64 - 1)
+
+
+def test_a_picture_stored_on_its_side_has_the_hash_of_the_upright_one():
+    stored = with_orientation(drawing().transpose(Image.Transpose.ROTATE_90), 6)
+    assert differing_bits(stored, WHOLE) <= 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encode(drawing().convert("CMYK"), quality=90),
+        encode(drawing(), "PNG"),
+        encode(drawing().resize((1000, 1000))),
+    ],
+    ids=["cmyk", "png", "larger"],
+)
+def test_measures_hardly_depend_on_how_a_picture_is_stored(data):
+    other, usual = images.fingerprint(data), images.fingerprint(WHOLE)
+    assert (other.phash ^ usual.phash).bit_count() <= 4
+    assert other[5:] == pytest.approx(usual[5:], abs=0.03)
 
 
 def test_dropping_refinement_scans_leaves_the_picture():
@@ -227,6 +259,21 @@ def test_a_crop_zooms_by_half_at_most_and_keeps_the_content():
     pixels = np.asarray(images.prepare(dot, PreparationSettings(sharpen=False)))
     dark = (pixels[..., 0] < 128).sum() / 224**2
     assert dark == pytest.approx(1.5**2 * np.pi * 25**2 / 500**2, rel=0.1)
+
+
+def test_a_crop_centres_the_content():
+    dot = Image.new("RGB", (500, 500), "white")
+    ImageDraw.Draw(dot).ellipse((180, 250, 230, 300), fill="navy")
+    pixels = np.asarray(images.prepare(dot, SETTINGS))
+    assert np.argwhere(pixels[..., 0] < 128).mean(axis=0) == pytest.approx([112, 112], abs=2)
+
+
+def test_a_picture_that_is_not_square_keeps_its_proportions():
+    disc = Image.new("RGB", (500, 250), "white")
+    ImageDraw.Draw(disc).ellipse((130, 5, 370, 245), fill="navy")
+    dark = np.argwhere(np.asarray(images.prepare(disc, PreparationSettings(crop=False)))[..., 0] < 128)
+    height, width = np.ptp(dark, axis=0)
+    assert height == pytest.approx(width, abs=2)
 
 
 def test_fingerprints_come_in_the_order_of_the_pictures(tmp_path: Path):

@@ -1,0 +1,63 @@
+"""Take the pictures of the documentation anew, from a running `rakuten up`: `make screenshots`.
+
+Needs Chromium and its driver (Debian: `chromium`, `chromium-driver`).
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+FOLDER = Path(__file__).parent / "images"
+DAGSTER, MLFLOW = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
+
+# Name of the picture, its page, a text that says that the page is there, and the size of the window.
+PAGES = (
+    ("asset-graph", f"{DAGSTER}/asset-groups", "stacked_model", (2000, 1100)),
+    ("stacked-model", f"{DAGSTER}/assets/stacked_model?view=overview", "Metadata", (1500, 1700)),
+    ("duplicates", f"{DAGSTER}/assets/deduplicated_images?view=overview", "gallery", (1500, 1500)),
+    ("gate", f"{DAGSTER}/assets/challenger?view=checks&checkDetail=gate", "gate", (1500, 1500)),
+    ("runs", f"{DAGSTER}/runs", "retrain", (1500, 700)),
+    ("mlflow", f"{MLFLOW}/#/models/rakuten-classifier", "Version", (1500, 700)),
+)
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or [name for name, *_ in PAGES]
+    with tempfile.TemporaryDirectory() as profile:
+        browser = _browser(profile)
+        try:
+            for name, url, text, size in PAGES:
+                if name in wanted:
+                    _picture(browser, name, url, text, size)
+        finally:
+            browser.quit()
+
+
+def _picture(browser: webdriver.Chrome, name: str, url: str, text: str, size: tuple[int, int]) -> None:
+    browser.set_window_size(*size)
+    browser.get(url)
+    WebDriverWait(browser, 60).until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+    # The graph lays itself out, and the plots arrive, after the text.
+    time.sleep(6)
+    browser.save_screenshot(str(FOLDER / f"{name}.png"))
+    print(FOLDER / f"{name}.png")
+
+
+def _browser(profile: str) -> webdriver.Chrome:
+    options = Options()
+    for argument in (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    return webdriver.Chrome(options=options)
+
+
+main()

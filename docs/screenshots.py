@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -18,13 +19,19 @@ DAGSTER, MLFLOW = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
 
 # Name of the picture, its page, a text that says that the page is there, and the size of the window.
 PAGES = (
-    ("asset-graph", f"{DAGSTER}/asset-groups", "stacked_model", (2000, 1100)),
+    ("asset-graph", f"{DAGSTER}/assets/champion?view=lineage&lineageScope=upstream&lineageDepth=20", "cleaned_text", (2400, 1300)),
+    ("confusion-matrix", f"{DAGSTER}/assets/stacked_model?view=overview", "confusion_matrix", (1500, 1100)),
     ("stacked-model", f"{DAGSTER}/assets/stacked_model?view=overview", "Metadata", (1500, 1700)),
     ("duplicates", f"{DAGSTER}/assets/deduplicated_images?view=overview", "gallery", (1500, 1500)),
     ("gate", f"{DAGSTER}/assets/challenger?view=checks&checkDetail=gate", "gate", (1500, 1500)),
     ("runs", f"{DAGSTER}/runs", "retrain", (1500, 700)),
     ("mlflow", f"{MLFLOW}/#/models/rakuten-classifier", "Version", (1500, 700)),
 )
+
+# What is clicked on a page before its picture is taken.
+STEPS = {
+    "confusion-matrix": ("[Show Markdown]",),
+}
 
 
 def main() -> None:
@@ -42,11 +49,29 @@ def main() -> None:
 def _picture(browser: webdriver.Chrome, name: str, url: str, text: str, size: tuple[int, int]) -> None:
     browser.set_window_size(*size)
     browser.get(url)
-    WebDriverWait(browser, 60).until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+    try:
+        WebDriverWait(browser, 30).until(lambda b: text in b.find_element(By.TAG_NAME, "body").text)
+    except TimeoutException:
+        print(f"{url} never showed {text!r}", file=sys.stderr)
     # The graph lays itself out, and the plots arrive, after the text.
     time.sleep(6)
+    _skip_invitation(browser)
+    for label in STEPS.get(name, ()):
+        _click(browser, label)
     browser.save_screenshot(str(FOLDER / f"{name}.png"))
     print(FOLDER / f"{name}.png")
+
+
+def _skip_invitation(browser: webdriver.Chrome) -> None:
+    for button in browser.find_elements(By.XPATH, "//button[normalize-space()='Skip']"):
+        button.click()
+        time.sleep(1)
+
+
+def _click(browser: webdriver.Chrome, label: str) -> None:
+    """Click the first thing on the page with this text."""
+    browser.find_element(By.XPATH, f"//*[normalize-space(text())='{label}']").click()
+    time.sleep(2)
 
 
 def _browser(profile: str) -> webdriver.Chrome:

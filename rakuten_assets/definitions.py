@@ -15,4 +15,7 @@ defs = dg.Definitions(
     jobs=[ingest_delivery, prepare_batch, retrain],
     sensors=[new_deliveries, new_batches, catalogue_grew],
     resources=resources(Settings()),
+    # One process a run: a process a step would import everything again for each of some thirty steps and checks,
+    # and the steps that take long use every core by themselves. Batches run side by side as runs of their own.
+    executor=dg.in_process_executor,
 )

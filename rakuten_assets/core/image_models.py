@@ -14,7 +14,7 @@ from rakuten_assets.core.linear import Array, LinearClassifier
 
 # Landmarks of the kernel map. With fewer pictures each is one and the kernel is exact; with more, the time
 # and memory of training stay linear in the number of pictures.
-LANDMARKS = 3000
+LANDMARKS = 1500
 
 # Vectors mapped at once: their kernel rows are in memory in double precision.
 CHUNK = 4096

@@ -16,10 +16,11 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 FOLDER = Path(__file__).parent / "images"
 DAGSTER, MLFLOW = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
+LINEAGE = f"{DAGSTER}/assets/champion?view=lineage&lineageScope=upstream&lineageDepth=20"
 
 # Name of the picture, its page, a text that says that the page is there, and the size of the window.
 PAGES = (
-    ("asset-graph", f"{DAGSTER}/assets/champion?view=lineage&lineageScope=upstream&lineageDepth=20", "cleaned_text", (2400, 1300)),
+    ("asset-graph", LINEAGE, "cleaned_text", (2400, 1300)),
     ("confusion-matrix", f"{DAGSTER}/assets/stacked_model?view=overview", "confusion_matrix", (1500, 1100)),
     ("stacked-model", f"{DAGSTER}/assets/stacked_model?view=overview", "Metadata", (1500, 1700)),
     ("duplicates", f"{DAGSTER}/assets/deduplicated_images?view=overview", "gallery", (1500, 1500)),

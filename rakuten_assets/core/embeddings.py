@@ -70,6 +70,16 @@ class TfidfEncoder:
     CHARACTERS = {"analyzer": "char_wb", "ngram_range": (2, 5)}
     KINDS = {"words": WORDS, "characters": CHARACTERS, "title": CHARACTERS}
 
+    # Characters of a text whose n-grams are read: by then a description repeats itself, and the words are read to
+    # its end all the same. This bounds the numbers in a row, and so the memory that training takes.
+    READ = 600
+
+    # Texts that the vocabulary is learnt from, evenly spaced: a term that is in none of so many decides nothing.
+    LEARNT_FROM = 30_000
+
+    # Texts turned into vectors at once.
+    CHUNK = 5_000
+
     # What each part weighs in a row, chosen by cross-validation on train rows: words repeat what characters say.
     WEIGHTS = {"words": 0.7, "characters": 1.0, "title": 1.0}
 
@@ -79,17 +89,32 @@ class TfidfEncoder:
     @classmethod
     def fit(cls, texts: Sequence[str], max_features: int = 400_000) -> Self:
         """Learn the vocabulary and its weights; at most `max_features` of each kind, the most frequent."""
+        texts = texts[:: -(-len(texts) // cls.LEARNT_FROM) or 1]
         least = _rare(texts)
         parts = {name: _vectorizer(kind, max_features=max_features, min_df=least) for name, kind in cls.KINDS.items()}
-        return cls({name: part.fit(_lines(name, texts)) for name, part in parts.items()})
+        return cls({name: part.fit(cls._read(name, texts)) for name, part in parts.items()})
 
     def transform(self, texts: Sequence[str]) -> Any:
+        from scipy.sparse import vstack
+
+        starts = range(0, max(len(texts), 1), self.CHUNK)
+        return vstack([self._transform(texts[at : at + self.CHUNK]) for at in starts], format="csr")
+
+    def _transform(self, texts: Sequence[str]) -> Any:
         from scipy.sparse import hstack
 
         blocks = [
-            part.transform(_lines(name, texts)) * np.float32(self.WEIGHTS[name]) for name, part in self._parts.items()
+            part.transform(self._read(name, texts)) * np.float32(self.WEIGHTS[name])
+            for name, part in self._parts.items()
         ]
         return hstack(blocks, format="csr")
+
+    @classmethod
+    def _read(cls, part: str, texts: Sequence[str]) -> Sequence[str]:
+        """What a part reads of each text."""
+        if part == "words":
+            return texts
+        return [(text.split("\n", 1)[0] if part == "title" else text)[: cls.READ] for text in texts]
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -209,10 +234,6 @@ def _restored(kind: dict[str, Any], file: Path) -> Any:
     vectorizer = _vectorizer(kind, vocabulary={term: at for at, term in enumerate(table["term"])})
     vectorizer.idf_ = table["idf"].to_numpy()
     return vectorizer
-
-
-def _lines(part: str, texts: Sequence[str]) -> Sequence[str]:
-    return [text.split("\n", 1)[0] for text in texts] if part == "title" else texts
 
 
 def _rare(texts: Sequence[str]) -> int:

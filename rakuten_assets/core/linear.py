@@ -12,9 +12,6 @@ from rakuten_assets.core.taxonomy import CODES, INDEX
 
 Array = NDArray[np.float64]
 
-# Numbers in the vectors from which on the start of worker processes (a second or two) pays.
-WORTH_PROCESSES = 3_000_000
-
 
 @dataclass(frozen=True)
 class LinearClassifier:
@@ -72,12 +69,6 @@ class LinearClassifier:
         return cls(tensors["weights"], tensors["bias"], float(tensors["scale"][0]))
 
 
-def _fit_rows(
-    vectors: Any, codes: NDArray[np.int64], weights: Array, rows: NDArray[np.bool_], c: float, balance: float
-) -> LinearClassifier:
-    return LinearClassifier.fit(vectors[rows], codes[rows], weights[rows], c, balance)
-
-
 def positions(codes: NDArray[np.int64]) -> NDArray[np.intp]:
     """Class positions (0 to 26) of category codes."""
     return np.searchsorted(np.array(CODES), codes)
@@ -110,16 +101,14 @@ def cross_fit(
 
     The out-of-fold margins also fit the scale: the margins on rows that were trained on are too sure.
     """
-    from joblib import Parallel, delayed
 
+    def fit(rows: NDArray[np.bool_]) -> LinearClassifier:
+        return LinearClassifier.fit(vectors[rows], codes[rows], row_weights[rows], c, balance)
+
+    # One after the other: liblinear copies the vectors twice, which bounds what fits into memory, and draws from
+    # one random state a process, so that two threads at once would make the result a matter of luck.
     learn, parts = row_weights > 0, np.unique(folds)
-    jobs = [learn, *(learn & (folds != part) for part in parts)]
-    # Processes, not threads: liblinear draws from one random state a process, and two at once would make the
-    # result a matter of luck. The vectors are mapped into them, not copied.
-    workers = -1 if vectors.size > WORTH_PROCESSES else 1
-    whole, *others = Parallel(n_jobs=workers)(
-        delayed(_fit_rows)(vectors, codes, row_weights, rows, c, balance) for rows in jobs
-    )
+    whole, *others = [fit(learn), *(fit(learn & (folds != part)) for part in parts)]
     margins = np.full((len(codes), len(CODES)), NEVER)
     for part, other in zip(parts, others, strict=True):
         margins[folds == part] = other.margins(vectors[folds == part])

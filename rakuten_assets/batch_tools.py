@@ -1,5 +1,6 @@
 """The champion on files: score it on labelled products, or let it classify unlabelled ones."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 
 from rakuten_assets.core import evaluate as scoring
 from rakuten_assets.core.classifier import Probabilities, ProductClassifier
-from rakuten_assets.core.delivery_files import read_picture_file
+from rakuten_assets.core.delivery_files import UnusableFile, read_picture_file
 from rakuten_assets.core.images import BadPicture, check
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.products import Product, picture_name
@@ -44,10 +45,14 @@ def evaluate(
     products = _read_products(x).join(labels, on="", how="inner", maintain_order="left")
     if products.is_empty():
         raise ValueError(f"No row of {x} has a label in {y}: their first columns must share values.")
-    answer, _ = classify(classifier, products, images, progress)
+    answer, problems = classify(classifier, products, images, progress)
     truth = positions(products["prdtypecode"].to_numpy())
     scores = {name: scoring.score(getattr(answer, name), truth) for name in ("text", "image", "stacked")}
-    return {"n": len(products)} | {name: s.as_dict() if s else None for name, s in scores.items()}
+    return {
+        "n": len(products),
+        **{name: scored.as_dict() if scored else None for name, scored in scores.items()},
+        "without_picture": dict(Counter(problem for problem in problems if problem)),
+    }
 
 
 def predict(
@@ -71,9 +76,10 @@ def classify(
     classifier: ProductClassifier, products: pl.DataFrame, images: Path | None, progress: Progress
 ) -> tuple[Probabilities, list[str | None]]:
     """Probabilities of a table of products, and for each what was wrong with its picture, if anything."""
+    folder = _existing(images)
     answers, problems = [], []
     for part in products.iter_slices(CHUNK):
-        read = list(_read_pictures(part, images))
+        read = list(_read_pictures(part, folder))
         texts = part.select(pl.col("designation", "description").fill_null("")).iter_rows()
         chunk = [
             Product(title, description, picture) for (title, description), (picture, _) in zip(texts, read, strict=True)
@@ -82,6 +88,13 @@ def classify(
         problems += [problem for _, problem in read]
         progress(len(problems), len(products))
     return _joined(answers), problems
+
+
+def _existing(folder: Path | None) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        raise NotADirectoryError(f"There is no folder {folder} to read pictures from.")
+    # Resolved, because what lies outside the folder is refused, and a relative name may look as if it did.
+    return folder.resolve() if folder else None
 
 
 def _read_pictures(part: pl.DataFrame, folder: Path | None) -> Iterator[tuple[bytes | None, str | None]]:
@@ -94,10 +107,10 @@ def _read_picture(folder: Path, imageid: int, productid: int) -> tuple[bytes | N
     try:
         data = read_picture_file(folder, folder / picture_name(imageid, productid))
         check(data)
-    except FileNotFoundError:
-        return None, "no picture"
-    except (BadPicture, OSError, ValueError) as error:
-        return None, f"picture: {error}"
+    except UnusableFile as error:
+        return None, error.reason
+    except BadPicture as error:
+        return None, f"bad_picture: {error}"
     return data, None
 
 

@@ -130,6 +130,8 @@ def evaluate(
     if json_file:
         _write(json_file, result)
     _show_scores(result)
+    for problem, count in result["without_picture"].items():
+        console.print(f"{count} products judged by their text alone: {problem}")
 
 
 @app.command()

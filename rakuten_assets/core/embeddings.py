@@ -72,7 +72,7 @@ class TfidfEncoder:
 
     # Characters of a text whose n-grams are read: by then a description repeats itself, and the words are read to
     # its end all the same. This bounds the numbers in a row, and so the memory that training takes.
-    READ = 600
+    READ = 1000
 
     # Texts that the vocabulary is learnt from, evenly spaced: a term that is in none of so many decides nothing.
     LEARNT_FROM = 30_000

@@ -107,7 +107,7 @@ def lineage(folder: Path, report: Connection) -> None:
 
     import rakuten_assets.definitions  # noqa: F401
 
-    tables = {"products": pl.read_parquet(folder / "products.parquet")}
+    tables: dict[str, Any] = {"products": pl.read_parquet(folder / "products.parquet")}
     for step in (clean, languages, translation, split, encode, text_model):
         report.send(step.__name__)
         step(tables, folder)
@@ -115,20 +115,20 @@ def lineage(folder: Path, report: Connection) -> None:
     report.send(stack(tables, folder))
 
 
-def clean(tables: dict[str, pl.DataFrame], folder: Path) -> None:
+def clean(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.core import text
 
     tables["cleaned"] = text.clean(tables["products"])
 
 
-def languages(tables: dict[str, pl.DataFrame], folder: Path) -> None:
+def languages(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.core import language
 
     spoken = language.detect(tables["cleaned"]["light"])
     tables["languages"] = tables["cleaned"].select("productid", language=spoken)
 
 
-def translation(tables: dict[str, pl.DataFrame], folder: Path) -> None:
+def translation(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.core import translate
 
     texts = tables["cleaned"].select("productid", "light").join(tables["languages"], on="productid", how="left")
@@ -136,7 +136,7 @@ def translation(tables: dict[str, pl.DataFrame], folder: Path) -> None:
     tables["translated"] = translate.translate(texts, translate.GlossaryTranslator(), cache).table
 
 
-def split(tables: dict[str, pl.DataFrame], folder: Path) -> None:
+def split(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.core.splits import assign_splits
 
     rows = (
@@ -149,7 +149,7 @@ def split(tables: dict[str, pl.DataFrame], folder: Path) -> None:
     tables["splits"] = assign_splits(rows).with_columns(rows["prdtypecode"], weights["text_weight"])
 
 
-def encode(tables: dict[str, pl.DataFrame], folder: Path) -> None:
+def encode(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.assets.embeddings import TextEmbeddingsConfig
     from rakuten_assets.core import embeddings, vectors
 
@@ -162,7 +162,7 @@ def encode(tables: dict[str, pl.DataFrame], folder: Path) -> None:
     vectors.save(folder, matrix, tables["cleaned"]["productid"], texts != "")
 
 
-def text_model(tables: dict[str, pl.DataFrame], folder: Path) -> None:
+def text_model(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.assets import training
     from rakuten_assets.assets.models import TextModelConfig
     from rakuten_assets.core import vectors
@@ -182,16 +182,16 @@ def text_model(tables: dict[str, pl.DataFrame], folder: Path) -> None:
         balance=config.balance,
     )
     opinion = training.opinion(train, fitted, known & ~rows.train & rows.placed, matrix)
-    training.write_opinion(folder, splits["productid"], opinion)
+    tables["opinion"] = opinion
 
 
-def stack(tables: dict[str, pl.DataFrame], folder: Path) -> float:
+def stack(tables: dict[str, Any], folder: Path) -> float:
     from rakuten_assets.assets import training
     from rakuten_assets.core import evaluate
     from rakuten_assets.core.fusion import Fusion, Opinions
     from rakuten_assets.core.linear import positions
 
-    texts = training.read_opinion(folder)
+    texts = tables["opinion"]
     opinions = Opinions(texts, np.full_like(texts, np.nan))
     rows = training.rows(tables["splits"], tables["splits"]["text_weight"])
     labels = positions(rows.codes)

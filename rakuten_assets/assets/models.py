@@ -19,6 +19,7 @@ from rakuten_assets.core.fusion import Fusion, Opinions, Strategy
 from rakuten_assets.core.image_models import ImageModel, KernelMap
 from rakuten_assets.core.linear import LinearClassifier, cross_fit, positions
 from rakuten_assets.core.splits import fold_of
+from rakuten_assets.core.taxonomy import CODES
 from rakuten_assets.core.text_models import TextModel
 from rakuten_assets.resources import Backbones, Preparation, Tracking
 
@@ -79,13 +80,8 @@ def text_model(
     if config.learning_curve:
         metadata["learning_curve"] = _learning_curve(matrix, rows, train, config, metadata)
     model = TextModel(embeddings.load_text_encoder(text_embeddings / "encoder"), fitted.classifier)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        model.save(folder / "model")
-        training.write_opinion(folder, splits["productid"], log_proba)
-        (folder / "view.json").write_text((text_embeddings / "view.json").read_text())
-        metadata |= training.track(context, tracking, config, metadata)
-        yield dg.MaterializeResult(value=folder, metadata=metadata)
+    view = {"view.json": (text_embeddings / "view.json").read_text()}
+    yield from training.finish(context, tracking, config, model, splits["productid"], log_proba, metadata, view)
 
 
 @whole("models", kinds={"scikitlearn", "mlflow"}, io_manager_key="folders")
@@ -110,7 +106,10 @@ def image_model(
     train = rows.train & known
     learn = train & (rows.weights > 0)
     if not learn.any():
-        raise dg.Failure("No train product has a usable picture: there is nothing to train an image model on.")
+        # A catalogue without pictures is judged by its texts; the stack is told that there is no opinion.
+        nothing = np.full((len(splits), len(CODES)), np.nan)
+        yield from training.finish(context, tracking, config, None, splits["productid"], nothing, {"train_rows": 0})
+        return
     kernel = KernelMap.fit(matrix[place[learn]], config.width)
     coordinates = kernel.transform(matrix)
     fitted = cross_fit(
@@ -121,16 +120,10 @@ def image_model(
         c=config.c,
         balance=config.balance,
     )
-    other = known & ~rows.train & rows.placed
-    log_proba = training.opinion(train, fitted, other, coordinates, place)
+    log_proba = training.opinion(train, fitted, known & ~rows.train & rows.placed, coordinates, place)
     metadata = training.report(log_proba, rows)
     model = ImageModel(embeddings.image_encoder(backbones.image), kernel, fitted.classifier)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        model.save(folder / "model")
-        training.write_opinion(folder, splits["productid"], log_proba)
-        metadata |= training.track(context, tracking, config, metadata)
-        yield dg.MaterializeResult(value=folder, metadata=metadata)
+    yield from training.finish(context, tracking, config, model, splits["productid"], log_proba, metadata)
 
 
 @whole("models", kinds={"xgboost", "mlflow"}, io_manager_key="folders")
@@ -160,13 +153,14 @@ def stacked_model(
     log_proba[heard] = fusion.log_proba(opinions[heard])
     metadata = training.report(log_proba, rows) | _against_text(log_proba, opinions, rows)
     metadata["fusion"] = fusion.method
-    images = ImageModel.load(image_model / "model")
+    pictures = image_model / "model"
+    images = ImageModel.load(pictures) if pictures.exists() else None
     classifier = ProductClassifier(
         TextModel.load(text_model / "model"),
         images,
         fusion,
         training.text_view(text_model),
-        preparation.sized(images.encoder.size),
+        preparation.sized(images.encoder.size) if images else preparation.settings,
     )
     with TemporaryDirectory() as name:
         folder = Path(name)

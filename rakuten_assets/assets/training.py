@@ -1,6 +1,7 @@
 """What the three training assets share: their rows, their report and their MLflow run."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,10 @@ from rakuten_assets import plots
 from rakuten_assets.core import evaluate
 from rakuten_assets.core.calibration import Array, reliability
 from rakuten_assets.core.classifier import TextView
+from rakuten_assets.core.image_models import ImageModel
 from rakuten_assets.core.linear import CrossFit, positions
 from rakuten_assets.core.taxonomy import CODES, NAMES
+from rakuten_assets.core.text_models import TextModel
 from rakuten_assets.resources import Tracking
 
 Mask = NDArray[np.bool_]
@@ -57,10 +60,27 @@ def opinion(train: Mask, fitted: CrossFit, others: Mask, vectors: Any, place: ND
     return table
 
 
-def write_opinion(folder: Path, productids: pl.Series, log_proba: Array) -> None:
-    """Keep a model's log-probabilities beside it, for the stacker."""
-    np.save(folder / "log_proba.npy", log_proba, allow_pickle=False)
-    np.save(folder / "productids.npy", productids.to_numpy(), allow_pickle=False)
+def finish(
+    context: dg.AssetExecutionContext,
+    tracking: Tracking,
+    config: dg.Config,
+    model: TextModel | ImageModel | None,
+    productids: pl.Series,
+    log_proba: Array,
+    metadata: dict[str, Any],
+    files: Mapping[str, str] | None = None,
+) -> Iterator[dg.MaterializeResult[Path]]:
+    """Hand on a model's folder, with its log-probabilities beside it for the stacker, and record the training."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        if model is not None:
+            model.save(folder / "model")
+        np.save(folder / "log_proba.npy", log_proba, allow_pickle=False)
+        np.save(folder / "productids.npy", productids.to_numpy(), allow_pickle=False)
+        for file, content in (files or {}).items():
+            (folder / file).write_text(content)
+        run = track(context, tracking, config, metadata)
+        yield dg.MaterializeResult(value=folder, metadata=metadata | run)
 
 
 def read_opinion(folder: Path) -> Array:

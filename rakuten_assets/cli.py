@@ -59,11 +59,13 @@ def ingest(
     from rakuten_assets.core.deliveries import DeliveryError
     from rakuten_assets.core.deliveries import ingest as take_in
     from rakuten_assets.lineage import instance
+    from rakuten_assets.postgres import lock
     from rakuten_assets.progress import stages
 
     settings = Settings()
     try:
-        with stages() as report:
+        # Two at once could both accept a product that both deliver.
+        with lock("deliveries", settings), stages() as report:
             taken = take_in(delivery, settings.root, batch_size=settings.batch_size, progress=report)
     except (DeliveryError, OSError) as error:
         raise _failed(str(error)) from error
@@ -198,7 +200,7 @@ def _or_fail(action: Any) -> Any:
 
 
 def _failed(message: str) -> typer.Exit:
-    console.print(f"[bold red]{message}[/bold red]", highlight=False)
+    console.print(message, style="bold red", markup=False, highlight=False)
     return typer.Exit(1)
 
 

@@ -1,7 +1,6 @@
 """Running the lineage from the command line: the batches first, then the models, with a summary."""
 
 import os
-import shutil
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -11,11 +10,13 @@ from typing import Any
 
 import dagster as dg
 import psutil
+from upath import UPath
 
 from rakuten_assets.assets.common import register_batches
 from rakuten_assets.automation.jobs import PER_BATCH
 from rakuten_assets.core.deliveries import deliveries
 from rakuten_assets.registry import Registry
+from rakuten_assets.resources import replacing
 from rakuten_assets.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
@@ -40,7 +41,11 @@ def home(settings: Settings) -> Path:
     """Dagster's home for the services of this deployment, with the project's `dagster.yaml` in it."""
     folder = settings.local_state / "dagster"
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(PROJECT / "dagster.yaml", folder / "dagster.yaml")
+    wanted, there = (PROJECT / "dagster.yaml").read_bytes(), folder / "dagster.yaml"
+    if not there.exists() or there.read_bytes() != wanted:
+        # In one step: a service that reads half a file takes it for one with the defaults.
+        with replacing(UPath(there)) as new:
+            new.write_bytes(wanted)
     return folder
 
 
@@ -119,13 +124,18 @@ def _run(
         outcome.refused = bool(failures) and all(_is_gate(event) for event in failures)
 
 
-def bury_the_dead(opened: dg.DagsterInstance) -> None:
-    """Mark runs of processes that were killed as failed: nobody else would, and they would run for ever."""
-    unfinished = opened.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    for run in unfinished:
+def bury_the_dead(opened: dg.DagsterInstance, *, services_stopped: bool = False) -> None:
+    """Mark runs of processes that were killed as failed: nobody else would, and they would run for ever.
+
+    With `services_stopped`, also those that the services had launched: without them, none can be alive.
+    """
+    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    for run in opened.get_runs(dg.RunsFilter(statuses=unfinished)):
         process = run.tags.get(PROCESS_TAG, "")
         host, _, pid = process.partition(":")
-        if host == socket.gethostname() and process != _process() and not _alive(pid):
+        launched = services_stopped and not process
+        killed = host == socket.gethostname() and process != _process() and not _alive(pid)
+        if launched or killed:
             opened.report_run_failed(run, "The process that ran this was killed.")
 
 
@@ -199,7 +209,10 @@ def _message(event: dg.DagsterEvent) -> str:
 
 
 def _is_gate(event: dg.DagsterEvent) -> bool:
-    return "gate" in (event.step_key or "")
+    """The gate's verdict, as opposed to a gate that could not come to one."""
+    error = event.step_failure_data.error
+    verdict = error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+    return event.step_key == "challenger_gate" and verdict
 
 
 def _process() -> str:

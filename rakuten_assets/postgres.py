@@ -1,6 +1,8 @@
 """One PostgreSQL for everything: a configured server, or a real embedded one that starts by itself."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -55,5 +57,20 @@ def _create_database(server: "URL", name: str) -> None:
         with engine.connect() as connection:
             if not connection.scalar(exists, {"name": name}):
                 raise
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def lock(name: str, settings: Settings | None = None) -> Iterator[None]:
+    """Hold the platform-wide lock `name` for the block: a second process waits until the first is done."""
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(database_url("rakuten", settings))
+    try:
+        # The lock belongs to the connection: a process that is killed gives it back.
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": name})
+            yield
     finally:
         engine.dispose()

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rakuten_assets.lineage import PROJECT, home
+from rakuten_assets.lineage import PROJECT, bury_the_dead, home, instance
 from rakuten_assets.postgres import database_url
 from rakuten_assets.settings import Settings
 
@@ -21,20 +21,25 @@ START_SECONDS = 120
 
 def serve(settings: Settings, console: Console) -> None:
     """Start the Dagster UI, its daemon and MLflow; print their addresses; end with them or on Ctrl-C."""
-    environment = os.environ | {
-        "DAGSTER_HOME": str(home(settings)),
-        # In the environment, not on the command line: a process list is everybody's to read.
-        "MLFLOW_BACKEND_STORE_URI": database_url("mlflow", settings),
-        "RAKUTEN_DATA_ROOT": str(settings.root),
-        "RAKUTEN_STATE_DIR": str(settings.local_state),
-        "RAKUTEN_DROP_FOLDER": str(settings.drop_folder.absolute()),
-    }
+    with instance(settings) as opened:
+        bury_the_dead(opened, services_stopped=True)
+    environment = (
+        os.environ
+        | _exported(settings)
+        | {
+            "DAGSTER_HOME": str(home(settings)),
+            # In the environment, not on the command line: a process list is everybody's to read.
+            "MLFLOW_BACKEND_STORE_URI": database_url("mlflow", settings),
+        }
+    )
     settings.drop_folder.mkdir(parents=True, exist_ok=True)
     logs = settings.local_state / "logs"
     logs.mkdir(exist_ok=True)
-    processes = {name: _start(name, command, environment, logs) for name, command in _commands(settings).items()}
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        for name, command in _commands(settings).items():
+            processes[name] = _start(name, command, environment, logs)
         with console.status("starting the services"):
             for name, url in _addresses(settings).items():
                 _wait(name, url, processes, logs)
@@ -45,6 +50,17 @@ def serve(settings: Settings, console: Console) -> None:
         console.print("stopping")
     finally:
         _stop(processes)
+
+
+def _exported(settings: Settings) -> dict[str, str]:
+    """The settings as the services shall read them: also those from a `.env` that is not in their folder."""
+    paths = {
+        "data_root": str(settings.root),
+        "state_dir": str(settings.local_state),
+        "drop_folder": str(settings.drop_folder.absolute()),
+    }
+    values = settings.model_dump(exclude_none=True) | paths
+    return {f"RAKUTEN_{name.upper()}": str(value) for name, value in values.items()}
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import create_engine, text
 
-from rakuten_assets.postgres import DRIVER, _create_database, database_url
+from rakuten_assets.postgres import DRIVER, _create_database, database_url, lock
 
 
 def test_a_database_is_made_when_it_is_first_asked_for(settings):
@@ -21,6 +21,26 @@ def test_two_processes_may_ask_for_the_same_new_database(settings):
     engine = create_engine(server.set(database="asked by eight"))
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_the_second_to_ask_for_a_lock_waits_for_the_first(settings):
+    from threading import Event, Thread
+
+    entered, order = Event(), []
+
+    def second():
+        entered.wait()
+        with lock("tests", settings):
+            order.append("second")
+
+    other = Thread(target=second)
+    other.start()
+    with lock("tests", settings):
+        entered.set()
+        other.join(timeout=0.5)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
 
 
 def test_a_configured_server_is_used_as_it_is(settings):

@@ -20,6 +20,9 @@ from rakuten_assets.core.taxonomy import CODES
 from rakuten_assets.registry import Registered
 from rakuten_assets.resources import DataRoot, ModelStore, Tracking
 
+# Tag of a registered version: the champion that it was found no worse than.
+PASSED = "gate_passed_against"
+
 # Products classified at once when gold rows are scored: their pictures are in memory together.
 CHUNK = 256
 
@@ -64,9 +67,11 @@ def gate(
     labels = positions(gold["prdtypecode"].cast(pl.Int64).to_numpy())
     same = old is not None and old.version == new.version
     scored_new = _score(model_store, new, gold, data)
-    scored_old = None if old is None else scored_new if same else _score_or_none(model_store, old, gold, data)
+    scored_old = None if old is None else scored_new if same else _score_or_nothing(model_store, old, gold, data)
     verdict = evaluate.judge(scored_new, scored_old, labels, same_model=same)
     registry.tag(new, "gate", verdict.reason)
+    # Names the champion that was beaten: a verdict is no pass against a later one, nor for a model it never saw.
+    registry.tag(new, PASSED, _name(old) if verdict.promoted else "refused")
     return dg.AssetCheckResult(
         passed=verdict.promoted, description=verdict.reason, metadata=_metadata(verdict, new, old)
     )
@@ -79,8 +84,12 @@ def champion(tracking: Tracking) -> dg.MaterializeResult:
     model = registry.get("challenger")
     if model is None:
         raise dg.Failure("There is no challenger to promote.")
-    reason = model.tags.get("gate", "promoted")
-    registry.promote(model, reason)
+    reason = model.tags.get("gate", "the gate has not judged it")
+    old = registry.get("champion")
+    if old is None or old.version != model.version:
+        if model.tags.get(PASSED) != _name(old):
+            raise dg.Failure(f"Version {model.version} has not passed the gate against today's champion: {reason}.")
+        registry.promote(model, reason)
     return dg.MaterializeResult(
         metadata={
             "version": model.version,
@@ -91,6 +100,10 @@ def champion(tracking: Tracking) -> dg.MaterializeResult:
         },
         data_version=dg.DataVersion(model.version),
     )
+
+
+def _name(model: Registered | None) -> str:
+    return model.version if model else "no champion"
 
 
 def gold_products(splits: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
@@ -117,11 +130,11 @@ def _score(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data:
     return classify(ProductClassifier.load(model_store.fetch(model.folder)), gold, data)
 
 
-def _score_or_none(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
+def _score_or_nothing(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
     """Scores of the champion; all NaN, which the gate refuses, where its folder cannot be read any more."""
     try:
         return _score(model_store, model, gold, data)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever it is that it cannot be read for, a comparison it is not
         dg.get_dagster_logger().error(f"The champion {model.version} cannot be scored: {error}")
         return np.full((len(gold), len(CODES)), np.nan)
 

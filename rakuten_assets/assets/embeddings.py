@@ -13,7 +13,7 @@ from pydantic import Field
 from rakuten_assets import plots
 from rakuten_assets.assets.common import ahead, per_batch, whole
 from rakuten_assets.core import embeddings, vectors
-from rakuten_assets.core.classifier import TextView, prepare_picture
+from rakuten_assets.core.classifier import TextView, prepare_picture, viewed
 from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.resources import Backbones, DataRoot, Preparation, Translation
 
@@ -42,9 +42,10 @@ def text_embeddings(
     if config.text_view == "translated" and translation.kind != "glossary":
         # Its folder holds the whole classifier, and of the translators the glossary alone fits into it.
         raise dg.Failure("Models that read translated text need RAKUTEN_TRANSLATOR=glossary: it is served with them.")
-    view = cleaned_text if config.text_view != "translated" else translated_text
-    texts = view.select("productid", text=config.text_view)
+    texts = cleaned_text.with_columns(translated_text["translated"]).select("productid", viewed(config.text_view))
     train = texts.filter((splits["split"] == "train") & (splits["text_weight"] > 0))["text"]
+    if train.is_empty():
+        raise dg.Failure("No train product has a text: there is nothing to learn a vocabulary from.")
     encoder = embeddings.fit_text_encoder(backbones.text, train.to_list(), config.max_features)
     matrix = encoder.transform(texts["text"].to_list())
     with TemporaryDirectory() as name:

@@ -64,9 +64,11 @@ def text_model(
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[Path]]:
     """Support vector machines on the text vectors, with probabilities that are calibrated out of fold."""
-    matrix, known = vectors.load(text_embeddings)
+    matrix, known = vectors.load(text_embeddings, splits["productid"])
     rows = training.rows(splits, splits["text_weight"])
     train = rows.train & known
+    if not (train & (rows.weights > 0)).any():
+        raise dg.Failure("No train product has a text and a label: there is nothing to train a text model on.")
     fitted = cross_fit(
         matrix[train],
         rows.codes[train],
@@ -78,7 +80,7 @@ def text_model(
     log_proba = training.opinion(train, fitted, known & ~rows.train & rows.placed, matrix)
     metadata = training.report(log_proba, rows)
     if config.learning_curve:
-        metadata["learning_curve"] = _learning_curve(matrix, rows, train, config, metadata)
+        metadata["learning_curve"] = _learning_curve(matrix, rows, train, known, config, metadata)
     model = TextModel(embeddings.load_text_encoder(text_embeddings / "encoder"), fitted.classifier)
     view = {"view.json": (text_embeddings / "view.json").read_text()}
     yield from training.finish(context, tracking, config, model, splits["productid"], log_proba, metadata, view)
@@ -137,7 +139,7 @@ def stacked_model(
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[Path]]:
     """The whole classifier: both models and the fusion that was fitted on their out-of-fold opinions."""
-    opinions = Opinions(training.read_opinion(text_model), training.read_opinion(image_model))
+    opinions = Opinions(*(training.read_opinion(folder, splits["productid"]) for folder in (text_model, image_model)))
     rows = training.rows(splits, splits["text_weight"] + splits["image_weight"])
     heard = opinions.has_text | opinions.has_image
     train = rows.train & heard & (rows.weights > 0)
@@ -170,10 +172,10 @@ def stacked_model(
 
 
 def _learning_curve(
-    matrix: Any, rows: training.Rows, train: np.ndarray, config: TextModelConfig, metadata: dict
+    matrix: Any, rows: training.Rows, train: np.ndarray, known: np.ndarray, config: TextModelConfig, metadata: dict
 ) -> dg.MetadataValue:
     """Weighted F1 on the validation rows by the number of training rows."""
-    chosen = rows.validation
+    chosen = rows.validation & known
     order = np.random.default_rng(0).permutation(np.flatnonzero(train & (rows.weights > 0)))
     sizes, scores = [int(share * len(order)) for share in CURVE], []
     for size in sizes[:-1]:

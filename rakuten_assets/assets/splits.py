@@ -19,6 +19,8 @@ def splits(
     deduplicated_images: pl.DataFrame,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Train, validation or gold for each product, frozen by the hash of its duplicate group."""
+    if not products["productid"].equals(cleaned_text["productid"]):
+        raise dg.Failure("A batch arrived while this was being read: products and texts differ. Run it again.")
     rows = (
         products.select("productid", "prdtypecode")
         .with_columns(cleaned_text["text_key"])

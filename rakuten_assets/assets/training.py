@@ -83,8 +83,13 @@ def finish(
         yield dg.MaterializeResult(value=folder, metadata=metadata | run)
 
 
-def read_opinion(folder: Path) -> Array:
-    """Log-probabilities (products x 27) that a model left; NaN where it had nothing to judge."""
+def read_opinion(folder: Path, productids: pl.Series) -> Array:
+    """Log-probabilities (products x 27) that a model left; NaN where it had nothing to judge.
+
+    Raises ValueError where it judged other products than `productids`.
+    """
+    if not np.array_equal(np.load(folder / "productids.npy", allow_pickle=False), productids.to_numpy()):
+        raise ValueError(f"The model in {folder.name} judged other products than the splits: train it again.")
     return np.load(folder / "log_proba.npy", allow_pickle=False)
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 from rakuten_assets.assets import ALL_ASSETS
 from rakuten_assets.assets.common import register_batches
 from rakuten_assets.core.deliveries import ingest
+from rakuten_assets.postgres import lock
 from rakuten_assets.resources import DataRoot
 
 PER_BATCH = [asset for asset in ALL_ASSETS if asset.partitions_def]
@@ -37,7 +38,8 @@ class DeliveryConfig(dg.Config):
 @dg.op(pool="deliveries")
 def take_in(context: dg.OpExecutionContext, config: DeliveryConfig, data: DataRoot) -> None:
     """Check a delivery, set its bad rows aside, cut it into batches and register those."""
-    delivery = ingest(Path(config.folder), data.path, batch_size=config.batch_size)
+    with lock("deliveries"):
+        delivery = ingest(Path(config.folder), data.path, batch_size=config.batch_size)
     register_batches(context.instance, data.path)
     context.log.info(
         f"{delivery.id}: {delivery.accepted} accepted, {delivery.quarantined} set aside, "

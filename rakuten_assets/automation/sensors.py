@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from rakuten_assets.settings import Settings
 
 # A delivery is taken in when nothing in it changed for this long: until then it is still being copied.
 SETTLED_SECONDS = 10
+
+# A batch that failed so often needs a person; another try every few seconds does not help.
+ATTEMPTS = 3
 
 RUNNING = [
     dg.DagsterRunStatus.QUEUED,
@@ -59,12 +63,17 @@ def new_batches(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.Senso
     keys = register_batches(context.instance, data.path)
     computed = _computed(context.instance)
     todo = [key for key in keys if key not in computed]
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(run_key=key, partition_key=key, tags={"rakuten/reason": f"new batch {key}"}) for key in todo
-        ],
-        skip_reason=None if todo else f"All {len(keys)} batches are computed.",
-    )
+    if not todo:
+        return dg.SensorResult(skip_reason=f"All {len(keys)} batches are computed.")
+    failed = {key: _failures(context.instance, key) for key in todo}
+    tried = [key for key in todo if failed[key] < ATTEMPTS]
+    # One request a batch and attempt: a run key that was used is not used again.
+    requests = [
+        dg.RunRequest(run_key=f"{key}-{failed[key]}", partition_key=key, tags={"rakuten/reason": f"new batch {key}"})
+        for key in tried
+    ]
+    given_up = f"{len(todo)} of {len(keys)} batches are not computed: each has failed {ATTEMPTS} times."
+    return dg.SensorResult(run_requests=requests, skip_reason=None if requests else given_up)
 
 
 @dg.sensor(
@@ -112,10 +121,22 @@ def _is_delivery(folder: Path) -> bool:
 
 
 def _changed(path: Path) -> float:
-    """When anything in a delivery last changed: the folders' times, which every new file touches, and the tables'."""
-    inside = [path, *path.iterdir()] if path.is_dir() else [path]
-    deeper = [child for folder in inside[1:] if folder.is_dir() for child in folder.iterdir() if child.is_dir()]
-    return max(entry.lstat().st_mtime for entry in [*inside, *deeper])
+    """When anything in a delivery last changed: its tables, and the folders, which every new file touches."""
+    return max([path.lstat().st_mtime, *(part.stat(follow_symlinks=False).st_mtime for part in _parts(path, depth=2))])
+
+
+def _parts(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
+    """Folders and tables inside a delivery; not its pictures, of which there are too many to ask each."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield entry
+                if depth:
+                    yield from _parts(Path(entry.path), depth - 1)
+            elif entry.name.endswith(".csv"):
+                yield entry
 
 
 def _computed(instance: dg.DagsterInstance) -> set[str]:
@@ -124,10 +145,18 @@ def _computed(instance: dg.DagsterInstance) -> set[str]:
     return set.intersection(*(set(keys) for keys in done))
 
 
+def _failures(instance: dg.DagsterInstance, key: str) -> int:
+    """How often the computation of a batch has failed."""
+    tags = {"dagster/partition": key}
+    failure = [dg.DagsterRunStatus.FAILURE]
+    return instance.get_runs_count(dg.RunsFilter(job_name=prepare_batch.name, tags=tags, statuses=failure))
+
+
 def _learnt(instance: dg.DagsterInstance) -> set[str]:
-    """Batches that the latest splits, and so the latest training, took in."""
+    """Batches that the latest training took in: those of its splits, once it has led to a challenger."""
     event = instance.get_latest_materialization_event(dg.AssetKey("splits"))
-    if event is None or event.asset_materialization is None:
+    ended = instance.get_latest_materialization_event(dg.AssetKey("challenger"))
+    if event is None or event.asset_materialization is None or ended is None or ended.timestamp < event.timestamp:
         return set()
     return set(json.loads(str(event.asset_materialization.metadata["batches"].value)))
 

@@ -126,9 +126,14 @@ def read_texts(products: Sequence[Product], view: TextView) -> list[str]:
     )
     cleaned = text.clean(frame)
     if view != "translated":
-        return cleaned[view].to_list()
+        return cleaned.select(viewed(view)).to_series().to_list()
     spoken = cleaned.with_columns(language=pl.Series(language.detect(cleaned["light"]), dtype=pl.String))
     return translate.translate(spoken, translate.GlossaryTranslator()).table["translated"].to_list()
+
+
+def viewed(view: TextView) -> pl.Expr:
+    """The text that a model reads; where nothing is left of it (a title of digits has no lemmas), the whole text."""
+    return pl.when(pl.col(view) != "").then(pl.col(view)).otherwise(pl.col("light")).alias("text")
 
 
 def prepare_picture(data: bytes, settings: PreparationSettings) -> Image:

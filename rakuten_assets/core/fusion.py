@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.core.calibration import NEVER, Array, fit_temperature, log_softmax
+from rakuten_assets.core.linear import both_sides
 from rakuten_assets.core.taxonomy import CODES
 
 Strategy = Literal["max", "vote", "stack-logistic", "stack-xgboost"]
@@ -166,7 +167,8 @@ class Fusion:
 
         model = LogisticRegression(C=0.01, max_iter=500).fit(self._features(train), labels)
         weights, bias = np.zeros((3 * len(CODES), len(CODES))), np.full(len(CODES), NEVER)
-        weights[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
+        coef, intercept = both_sides(model.coef_, model.intercept_)
+        weights[:, model.classes_], bias[model.classes_] = coef.T, intercept
         return {"weights": weights, "bias": bias}
 
     def _calibrated(self, opinions: Opinions, answers: Labels) -> Self:

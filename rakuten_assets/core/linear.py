@@ -30,17 +30,23 @@ class LinearClassifier:
         """
         from sklearn.svm import LinearSVC
 
+        if len(np.unique(codes)) == 1:
+            return cls._of_one_category(vectors.shape[1], int(codes[0]))
         machine = LinearSVC(C=c, tol=1e-3, dual="auto", random_state=0)
         machine.fit(vectors, codes, sample_weight=row_weights * _class_weights(codes, balance))
         weights = np.zeros((vectors.shape[1], len(CODES)), np.float32)
         bias = np.full(len(CODES), NEVER, np.float32)
         at = [INDEX[int(code)] for code in machine.classes_]
-        # Of two classes, scikit-learn keeps the second's margin alone.
-        coef, intercept = machine.coef_, machine.intercept_
-        if len(at) == 2:
-            coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
+        coef, intercept = both_sides(machine.coef_, machine.intercept_)
         weights[:, at], bias[at] = coef.T, intercept
         return cls(weights, bias)
+
+    @classmethod
+    def _of_one_category(cls, features: int, code: int) -> Self:
+        """What one category alone can teach: to answer with it."""
+        bias = np.full(len(CODES), NEVER, np.float32)
+        bias[INDEX[code]] = 0
+        return cls(np.zeros((features, len(CODES)), np.float32), bias)
 
     def margins(self, vectors: Any) -> Array:
         """Distances from each class's border (rows x 27)."""
@@ -67,6 +73,13 @@ class LinearClassifier:
 
         tensors = load_file(str(file))
         return cls(tensors["weights"], tensors["bias"], float(tensors["scale"][0]))
+
+
+def both_sides(coef: Array, intercept: Array) -> tuple[Array, Array]:
+    """A row a class: of two classes scikit-learn keeps the second's alone, since the first's is its opposite."""
+    if len(coef) > 1:
+        return coef, intercept
+    return np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
 
 
 def positions(codes: NDArray[np.int64]) -> NDArray[np.intp]:

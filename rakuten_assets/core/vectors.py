@@ -21,13 +21,19 @@ def save(folder: Path, matrix: Any, productids: pl.Series, known: pl.Series) -> 
     pl.DataFrame({"productid": productids, "known": known}).write_parquet(folder / "rows.parquet")
 
 
-def load(folder: Path) -> tuple[Any, NDArray[np.bool_]]:
-    """The matrix, and which of its rows stand for something."""
+def load(folder: Path, productids: pl.Series) -> tuple[Any, NDArray[np.bool_]]:
+    """The matrix, and which of its rows stand for something.
+
+    Raises ValueError where its rows are not those of `productids`: it was made from another catalogue.
+    """
     from scipy.sparse import load_npz
 
     sparse, dense = folder / "vectors.npz", folder / "vectors.npy"
     matrix = load_npz(sparse) if sparse.exists() else np.load(dense, allow_pickle=False)
-    return matrix, pl.read_parquet(folder / "rows.parquet")["known"].to_numpy()
+    rows = pl.read_parquet(folder / "rows.parquet")
+    if not rows["productid"].equals(productids):
+        raise ValueError("The vectors are of other products than the splits: materialise them again.")
+    return matrix, rows["known"].to_numpy()
 
 
 def column(rows: Sequence[NDArray[np.float32]]) -> pl.Series:

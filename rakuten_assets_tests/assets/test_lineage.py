@@ -221,6 +221,17 @@ def test_a_champion_that_cannot_be_read_is_not_simply_replaced(platform, grown):
     assert platform.registry.get("champion").version == champion.version
 
 
+def test_a_refused_challenger_is_not_promoted_by_asking_for_the_champion_alone(platform, grown):
+    champion = platform.registry.get("champion")
+    run_retrain(platform, text_model={"c": 1e-7, "learning_curve": False})
+    assert platform.registry.get("challenger").tags["gate"].startswith("refused")
+    outcome = lineage.materialize(platform.instance, platform.settings, select=["champion"])
+    assert not outcome.success
+    assert not outcome.refused
+    assert "has not passed the gate" in outcome.errors[0]
+    assert platform.registry.get("champion").version == champion.version
+
+
 @pytest.mark.parametrize("strategy", ["max", "vote", "stack-logistic"])
 def test_the_other_fusions_are_settings(platform, grown, strategy):
     result = run_retrain(platform, stacked_model={"strategy": strategy}, text_model={"learning_curve": False})

@@ -85,11 +85,13 @@ def compute(instance, *keys):
             instance.report_runless_asset_event(dg.AssetMaterialization(asset.key, partition=key))
 
 
-def learn(instance, *keys):
+def learn(instance, *keys, ended=True):
     """Report that a training has taken these batches in."""
     import json
 
     instance.report_runless_asset_event(dg.AssetMaterialization("splits", metadata={"batches": json.dumps(keys)}))
+    if ended:
+        instance.report_runless_asset_event(dg.AssetMaterialization("challenger"))
 
 
 def test_new_batches_are_registered_and_computed_once(catalogue):
@@ -127,6 +129,40 @@ def test_nothing_is_trained_on_what_was_learnt_already(catalogue):
     found = requests(sensors.catalogue_grew, **catalogue)
     assert found.run_requests == []
     assert "learnt from all 2 batches" in found.skip_message
+
+
+def test_a_training_that_broke_off_has_learnt_nothing(catalogue):
+    keys = batch_keys(catalogue["resources"]["data"].path)
+    compute(catalogue["instance"], *keys)
+    learn(catalogue["instance"], *keys, ended=False)
+    assert len(requests(sensors.catalogue_grew, **catalogue).run_requests) == 1
+
+
+def test_a_batch_that_failed_is_tried_again_and_then_left_to_a_person(catalogue):
+    keys = batch_keys(catalogue["resources"]["data"].path)
+    first = requests(sensors.new_batches, **catalogue).run_requests
+    for attempt in range(1, 4):
+        for key in keys:
+            tags = {"dagster/partition": key}
+            catalogue["instance"].add_run(dg.DagsterRun("prepare_batch", status=dg.DagsterRunStatus.FAILURE, tags=tags))
+        again = requests(sensors.new_batches, **catalogue)
+        assert len(again.run_requests) == (2 if attempt < 3 else 0)
+        assert not {run.run_key for run in again.run_requests} & {run.run_key for run in first}
+    assert "failed 3 times" in again.skip_message
+
+
+def test_a_table_that_is_still_growing_is_waited_for(drop):
+    """Also in the layout with a `catalogue` folder, whose table is two levels down."""
+    write_sample(drop / "tuesday", 30, prefix="new", pictures=False)
+    (drop / "tuesday" / "catalogue").mkdir()
+    for table in ("New_X_train.csv", "New_y_train.csv"):
+        (drop / "tuesday" / table).rename(drop / "tuesday" / "catalogue" / table)
+    age(drop / "tuesday")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert len(requests(sensors.new_deliveries, instance=instance).run_requests) == 1
+        with (drop / "tuesday" / "catalogue" / "New_X_train.csv").open("a") as table:
+            table.write("\n")
+        assert requests(sensors.new_deliveries, instance=instance).run_requests == []
 
 
 def test_a_training_under_way_is_not_joined_by_another(catalogue):

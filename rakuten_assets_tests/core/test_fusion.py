@@ -70,6 +70,15 @@ def test_a_fusion_comes_back_from_disk_as_it_was(fusion, rows, tmp_path):
     assert np.allclose(again.log_proba(opinions), fusion.log_proba(opinions), atol=1e-12)
 
 
+@pytest.mark.parametrize("strategy", ["stack-logistic", "stack-xgboost"])
+def test_two_classes_are_told_apart(strategy):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 3000)
+    opinions = opinions_on(labels, rng)
+    fitted = Fusion.fit(strategy, opinions, labels, opinions, labels)
+    assert accuracy(fitted.log_proba(opinions), labels) > 0.8
+
+
 def test_what_an_answer_rests_on_is_said():
     nothing, something = np.full((1, 27), np.nan), np.zeros((1, 27))
     cases = {"text": (something, nothing), "image": (nothing, something), "both": (something, something)}

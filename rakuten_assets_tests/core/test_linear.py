@@ -35,6 +35,13 @@ def test_two_categories_are_enough(clouds):
     assert (np.array(CODES)[model.log_proba(vectors[two]).argmax(1)] == codes[two]).mean() > 0.95
 
 
+def test_one_category_is_answered_with_itself(clouds):
+    vectors, codes = clouds
+    one = codes == 40
+    model = LinearClassifier.fit(vectors[one], codes[one], np.ones(one.sum()), 1.0, 0.0)
+    assert (np.array(CODES)[model.log_proba(vectors).argmax(1)] == 40).all()
+
+
 def test_out_of_fold_answers_come_from_models_that_never_saw_the_row(clouds):
     """A label that only one row has can be known to a model that saw it, and to no other."""
     vectors, codes = clouds

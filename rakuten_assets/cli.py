@@ -158,7 +158,10 @@ def up() -> None:
     """Start every service on the data that is there, and stop them all on Ctrl-C."""
     from rakuten_assets.services import serve
 
-    serve(Settings(), console)
+    try:
+        serve(Settings(), console)
+    except RuntimeError as error:
+        raise _failed(str(error)) from error
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ START_SECONDS = 120
 
 def serve(settings: Settings, console: Console) -> None:
     """Start the Dagster UI, its daemon and MLflow; print their addresses; end with them or on Ctrl-C."""
+    _refuse_a_second_time(settings)
     with instance(settings) as opened:
         bury_the_dead(opened, services_stopped=True)
     environment = (
@@ -50,6 +52,14 @@ def serve(settings: Settings, console: Console) -> None:
         console.print("stopping")
     finally:
         _stop(processes)
+
+
+def _refuse_a_second_time(settings: Settings) -> None:
+    """Raise RuntimeError where a port is taken: by these services, most likely, and their runs are alive."""
+    for port in (settings.dagster_port, settings.mlflow_port):
+        with socket.socket() as probe:
+            if probe.connect_ex((settings.host, port)) == 0:
+                raise RuntimeError(f"Port {port} of {settings.host} is taken: do these services run already?")
 
 
 def _exported(settings: Settings) -> dict[str, str]:

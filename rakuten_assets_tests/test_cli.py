@@ -1,6 +1,7 @@
 """The command line as a script meets it: its exit codes and its sentences."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -80,3 +81,13 @@ def test_a_sample_says_where_it_is(tmp_path):
     result = rakuten("sample", "--out", tmp_path / "s", "--products", "30")
     assert result.returncode == 0
     assert (tmp_path / "s" / "X_train_update.csv").exists()
+
+
+def test_services_are_not_started_over_ones_that_run(elsewhere):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = rakuten("up", **elsewhere, RAKUTEN_DAGSTER_PORT=port)
+    assert result.returncode == 1
+    assert f"Port {port}" in result.stderr

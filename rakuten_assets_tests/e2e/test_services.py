@@ -1,0 +1,83 @@
+"""The real services, as `rakuten up` starts them: web server, daemon and MLflow, with their sensors."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import dagster as dg
+import pytest
+
+from rakuten_assets.core.deliveries import batch_keys
+from rakuten_assets.core.sample import write_sample
+
+# From dropping a delivery to the gate's verdict; three runs that each wait for a sensor's tick.
+PATIENCE_SECONDS = 300
+
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def services(platform):
+    ports = {"RAKUTEN_DAGSTER_PORT": str(free_port()), "RAKUTEN_MLFLOW_PORT": str(free_port())}
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "rakuten_assets", "up"], env=os.environ | ports, stderr=subprocess.PIPE
+    )
+    yield process, ports
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(1)
+    raise AssertionError(f"{condition.__name__} did not come true in {seconds} s")
+
+
+def answers(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def test_a_delivery_in_the_drop_folder_is_learnt_from_without_a_hand(platform, services):
+    process, ports = services
+    before = set(batch_keys(platform.settings.root))
+    until(lambda: answers(ports["RAKUTEN_DAGSTER_PORT"], "/server_info"), 120)
+    until(lambda: answers(ports["RAKUTEN_MLFLOW_PORT"], "/health"), 120)
+    delivery = platform.settings.drop_folder / "wednesday"
+    write_sample(delivery, 60, seed=9, prefix="new", first_id=50_001)
+
+    def trained():
+        assert process.poll() is None, "the services ended"
+        runs = platform.instance.get_runs(dg.RunsFilter(job_name="retrain"), limit=3)
+        mine = [run for run in runs if "wednesday" in run.tags.get("rakuten/reason", "")]
+        return mine[0] if mine and mine[0].status in ENDED else None
+
+    run = until(trained, PATIENCE_SECONDS)
+    new = set(batch_keys(platform.settings.root)) - before
+    assert len(new) == 1
+    reasons = [each.tags.get("rakuten/reason", "") for each in platform.instance.get_runs(limit=10)]
+    assert "delivery wednesday in the drop folder" in reasons
+    computed = platform.instance.get_runs(dg.RunsFilter(job_name="prepare_batch"), limit=20)
+    by_sensor = {each.tags["dagster/partition"] for each in computed if "dagster/sensor_name" in each.tags}
+    assert by_sensor == new
+    verdict = platform.registry.get("challenger").tags["gate"]
+    assert verdict.split(":")[0] in {"promoted", "refused", "kept"}
+    assert (run.status == dg.DagsterRunStatus.SUCCESS) == (not verdict.startswith("refused"))

@@ -170,7 +170,7 @@ def text_model(tables: dict[str, Any], folder: Path) -> None:
     from rakuten_assets.core.splits import fold_of
 
     config, splits = TextModelConfig(), tables["splits"]
-    matrix, known = vectors.load(folder)
+    matrix, known = vectors.load(folder, splits["productid"])
     rows = training.rows(splits, splits["text_weight"])
     train = rows.train & known
     fitted = cross_fit(

@@ -1,24 +1,26 @@
-"""Memory of the text half of the lineage, from cleaning to the stacked model, in a process of its own.
+"""Memory of the text half of the lineage, from cleaning to the stacked model: a process of its own in Dagster.
 
 Run: python benchmarks/text_memory.py [--products N]; the claim is about 85,000 products and takes some 10 minutes.
 
-The steps are the core functions that the assets call, in their order, with the same files between them. Memory is
-the proportional set size of the process and its workers: what they share counts once.
+The assets run on a delivery without pictures, as `rakuten materialize` runs them. Memory is the proportional set size
+of the process and its workers, so that what they share counts once; the database is another process.
 """
 
 import argparse
+import logging
 import multiprocessing
+import os
 import random
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import polars as pl
 import psutil
+from upath import UPath
 
+from rakuten_assets.core.deliveries import ingest
 from rakuten_assets.core.sample import write_sample
 
 # A catalogue ever meets new names; a sample's vocabulary soon ends. With so many of them a product, and so
@@ -29,6 +31,11 @@ CONSONANTS, VOWELS, ENDINGS = "bcdfghjklmnpqrstvwxz", "aeiouy", ("", "n", "r", "
 
 SAMPLING_SECONDS = 0.2
 
+LIMIT = 4e9
+
+Samples = list[tuple[float, int]]
+Steps = dict[str, tuple[float, float]]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -36,33 +43,35 @@ def main() -> None:
     products = parser.parse_args().products
 
     with TemporaryDirectory() as name:
-        catalogue(products, Path(name)).write_parquet(Path(name) / "products.parquet")
+        Path(name).chmod(0o755)  # as root, the database runs as another user
+        os.environ |= {"RAKUTEN_DATA_ROOT": name, "RAKUTEN_STATE_DIR": f"{name}/state", "RAKUTEN_DATABASE_URL": ""}
+        write_catalogue(products, Path(name) / "delivery")
+        ingest(Path(name) / "delivery", UPath(name))
         spawned = multiprocessing.get_context("spawn")
         here, there = spawned.Pipe()
-        child = spawned.Process(target=lineage, args=(Path(name), there))
+        child = spawned.Process(target=lineage, args=(there,))
         child.start()
         there.close()
-        steps, f1 = watched(child.pid, here)
+        samples = watched(child, here)
+        steps, scores = here.recv()
         child.join()
 
-    peak = max(most for _, most in steps.values())
-    print(f"{products:,} products, {psutil.cpu_count()} cores; weighted F1 on gold rows {f1:.3f}\n")
-    print("| step | seconds | most memory, MB |\n| --- | --- | --- |")
-    for step, (spent, most) in steps.items():
-        print(f"| {step} | {spent:.1f} | {most / 1e6:,.0f} |")
-    print(f"| all | {sum(spent for spent, _ in steps.values()):.0f} | **{peak / 1e6:,.0f}** |")
+    print(f"{products:,} products, {psutil.cpu_count()} cores; gold rows: {scores}\n")
+    print("| asset | seconds | most memory, MB |\n| --- | --- | --- |")
+    for step, (start, end) in sorted(steps.items(), key=lambda item: item[1]):
+        most = max((size for at, size in samples if start <= at <= end), default=0)
+        print(f"| {step} | {end - start:.1f} | {most / 1e6:,.0f} |")
+    peak = max(size for _, size in samples)
+    print(f"| all, imports included | {samples[-1][0] - samples[0][0]:.0f} | **{peak / 1e6:,.0f}** |\n")
+    print(f"{'below' if peak < LIMIT else 'ABOVE'} {LIMIT / 1e9:.0f} GB")
 
 
-def catalogue(products: int, folder: Path) -> pl.DataFrame:
+def write_catalogue(products: int, folder: Path) -> None:
     """A sample's texts, with names mixed in that few other products share."""
     write_sample(folder, products, pictures=False)
-    labels = pl.read_csv(folder / "Y_train_CVw08PX.csv")
-    table = pl.read_csv(folder / "X_train_update.csv").join(labels, on="", maintain_order="left")
-    draw = random.Random(0)
+    table, draw = pl.read_csv(folder / "X_train_update.csv"), random.Random(0)
     named = [f"{text or ''} {_names(draw)}" for text in table["description"]]
-    return table.with_columns(description=pl.Series(named)).select(
-        "productid", "designation", "description", pl.col("prdtypecode").cast(pl.Int32)
-    )
+    table.with_columns(description=pl.Series(named)).write_csv(folder / "X_train_update.csv")
 
 
 def _names(draw: random.Random) -> str:
@@ -76,18 +85,12 @@ def _name(number: int) -> str:
     return "".join(syllables)
 
 
-def watched(pid: int, reports: Connection) -> tuple[dict[str, tuple[float, int]], float]:
-    """Seconds and most bytes of each step that the child reports, and what it reports last."""
-    steps: dict[str, tuple[float, int]] = {}
-    step, start, most, process = "start and imports", time.perf_counter(), 0, psutil.Process(pid)
-    while True:
-        most = max(most, memory(process))
-        if reports.poll(SAMPLING_SECONDS):
-            steps[step] = time.perf_counter() - start, most
-            step = reports.recv()
-            if isinstance(step, float):
-                return steps, step
-            start, most = time.perf_counter(), 0
+def watched(child: multiprocessing.Process, reports: Connection) -> Samples:
+    """Memory from now until the child reports, with the times."""
+    process, samples = psutil.Process(child.pid), []
+    while not reports.poll(SAMPLING_SECONDS):
+        samples.append((time.time(), memory(process)))
+    return samples
 
 
 def memory(process: psutil.Process) -> int:
@@ -101,104 +104,24 @@ def memory(process: psutil.Process) -> int:
     return total
 
 
-def lineage(folder: Path, report: Connection) -> None:
-    """The child: each step is announced, and what it leaves for later steps lies in files or in `tables`."""
-    import mlflow  # noqa: F401  (as large as it is in a real run)
+def lineage(report: Connection) -> None:
+    """The child: materialise the stacked model and all it is made from; report when each step ran."""
+    import dagster as dg
 
-    import rakuten_assets.definitions  # noqa: F401
+    from rakuten_assets import lineage
+    from rakuten_assets.assets import ALL_ASSETS
+    from rakuten_assets.settings import Settings
 
-    tables: dict[str, Any] = {"products": pl.read_parquet(folder / "products.parquet")}
-    for step in (clean, languages, translation, split, encode, text_model):
-        report.send(step.__name__)
-        step(tables, folder)
-    report.send("stack")
-    report.send(stack(tables, folder))
-
-
-def clean(tables: dict[str, Any], folder: Path) -> None:
-    from rakuten_assets.core import text
-
-    tables["cleaned"] = text.clean(tables["products"])
-
-
-def languages(tables: dict[str, Any], folder: Path) -> None:
-    from rakuten_assets.core import language
-
-    spoken = language.detect(tables["cleaned"]["light"])
-    tables["languages"] = tables["cleaned"].select("productid", language=spoken)
-
-
-def translation(tables: dict[str, Any], folder: Path) -> None:
-    from rakuten_assets.core import translate
-
-    texts = tables["cleaned"].select("productid", "light").join(tables["languages"], on="productid", how="left")
-    cache = translate.TranslationCache(folder / "translations")
-    tables["translated"] = translate.translate(texts, translate.GlossaryTranslator(), cache).table
-
-
-def split(tables: dict[str, Any], folder: Path) -> None:
-    from rakuten_assets.core.splits import assign_splits
-
-    rows = (
-        tables["products"]
-        .select("productid", "prdtypecode")
-        .with_columns(tables["cleaned"]["text_key"], cluster_id=pl.lit(None, pl.Int64))
-    )
-    first = pl.struct("text_key", "prdtypecode").is_first_distinct()
-    weights = rows.select(text_weight=first.cast(pl.Float64))
-    tables["splits"] = assign_splits(rows).with_columns(rows["prdtypecode"], weights["text_weight"])
-
-
-def encode(tables: dict[str, Any], folder: Path) -> None:
-    from rakuten_assets.assets.embeddings import TextEmbeddingsConfig
-    from rakuten_assets.core import embeddings, vectors
-
-    config = TextEmbeddingsConfig()
-    texts, splits = tables["cleaned"]["light"], tables["splits"]
-    train = texts.filter((splits["split"] == "train") & (splits["text_weight"] > 0))
-    encoder = embeddings.fit_text_encoder(embeddings.BUILT_IN, train.to_list(), config.max_features)
-    matrix = encoder.transform(texts.to_list())
-    encoder.save(folder / "encoder")
-    vectors.save(folder, matrix, tables["cleaned"]["productid"], texts != "")
-
-
-def text_model(tables: dict[str, Any], folder: Path) -> None:
-    from rakuten_assets.assets import training
-    from rakuten_assets.assets.models import TextModelConfig
-    from rakuten_assets.core import vectors
-    from rakuten_assets.core.linear import cross_fit
-    from rakuten_assets.core.splits import fold_of
-
-    config, splits = TextModelConfig(), tables["splits"]
-    matrix, known = vectors.load(folder, splits["productid"])
-    rows = training.rows(splits, splits["text_weight"])
-    train = rows.train & known
-    fitted = cross_fit(
-        matrix[train],
-        rows.codes[train],
-        rows.weights[train],
-        fold_of(splits["group_id"].filter(train), config.folds).to_numpy(),
-        c=config.c,
-        balance=config.balance,
-    )
-    opinion = training.opinion(train, fitted, known & ~rows.train & rows.placed, matrix)
-    tables["opinion"] = opinion
-
-
-def stack(tables: dict[str, Any], folder: Path) -> float:
-    from rakuten_assets.assets import training
-    from rakuten_assets.core import evaluate
-    from rakuten_assets.core.fusion import Fusion, Opinions
-    from rakuten_assets.core.linear import positions
-
-    texts = tables["opinion"]
-    opinions = Opinions(texts, np.full_like(texts, np.nan))
-    rows = training.rows(tables["splits"], tables["splits"]["text_weight"])
-    labels = positions(rows.codes)
-    train, validation, gold = (mask & opinions.has_text for mask in (rows.train, rows.validation, rows.gold))
-    fusion = Fusion.fit("stack-xgboost", opinions[train], labels[train], opinions[validation], labels[validation])
-    scored: Any = evaluate.score(fusion.log_proba(opinions[gold]), labels[gold])
-    return float(scored.weighted_f1)
+    logging.disable(logging.WARNING)
+    keys = dg.AssetSelection.assets("stacked_model").upstream().resolve(ALL_ASSETS)
+    settings = Settings()
+    with lineage.instance(settings) as opened:
+        outcome = lineage.materialize(opened, settings, select=[key.to_user_string() for key in keys])
+        if not outcome.success:
+            raise RuntimeError("\n".join(outcome.errors))
+        stats = [step for run in outcome.runs for step in opened.get_run_step_stats(run)]
+        scores = lineage.summary(opened, settings, outcome)["scores"]["stacked"]
+    report.send(({step.step_key: (step.start_time, step.end_time) for step in stats}, scores))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 UV := $(shell command -v uv || echo .uv/bin/uv)
 BIN := .venv/bin
+# The part of the lock that a Bento needs; s3fs, because models may lie in S3.
+PINS = echo s3fs | $(UV) pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
+  --constraint requirements.lock --extra serving pyproject.toml -
 
 .PHONY: install demo up dev test check bench lock screenshots clean
 
@@ -42,7 +45,9 @@ install: .venv/.synced ## a virtual environment that is exactly requirements.loc
 
 lock: | $(UV)          ## after a change of dependencies
 	$(UV) pip compile --quiet --universal --no-header --python-version 3.11 \
-	  --extra assets --extra backbones --group dev pyproject.toml --output-file requirements.lock
+	  --extra assets --extra backbones --extra serving --group dev pyproject.toml --output-file requirements.lock
+	$(PINS) --output-file serving/requirements.txt
+	$(PINS) --extra backbones --output-file serving/requirements-torch.txt
 
 screenshots: install   ## the README's pictures, taken anew from a running demo
 	$(BIN)/python docs/screenshots.py

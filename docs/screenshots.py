@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 FOLDER = Path(__file__).parent / "images"
-DAGSTER, MLFLOW = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
+DAGSTER, MLFLOW, CLASSIFIER = "http://127.0.0.1:3000", "http://127.0.0.1:5000", "http://127.0.0.1:3001"
 LINEAGE = f"{DAGSTER}/assets/champion?view=lineage&lineageScope=upstream&lineageDepth=20"
 
 # Name of the picture, its page, a text that says that the page is there, and the size of the window.
@@ -26,12 +26,14 @@ PAGES = (
     ("duplicates", f"{DAGSTER}/assets/deduplicated_images?view=overview", "gallery", (1500, 1500)),
     ("gate", f"{DAGSTER}/assets/challenger?view=checks&checkDetail=gate", "gate", (1500, 1500)),
     ("runs", f"{DAGSTER}/runs", "retrain", (1500, 700)),
+    ("openapi", f"{CLASSIFIER}/", "Predict Batch", (1500, 1500)),
     ("mlflow", f"{MLFLOW}/#/models/rakuten-classifier", "Version", (1500, 700)),
 )
 
 # What is clicked on a page before its picture is taken.
 STEPS = {
     "confusion-matrix": ("[Show Markdown]",),
+    "openapi": ("Predict", "Try it out", "Execute"),
 }
 
 

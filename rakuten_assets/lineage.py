@@ -13,7 +13,7 @@ import psutil
 from upath import UPath
 
 from rakuten_assets.assets.common import register_batches
-from rakuten_assets.automation.jobs import PER_BATCH
+from rakuten_assets.automation.jobs import PER_BATCH, SERVING, WHOLE
 from rakuten_assets.core.deliveries import deliveries
 from rakuten_assets.registry import Registry
 from rakuten_assets.resources import replacing
@@ -53,6 +53,8 @@ def home(settings: Settings) -> Path:
 def instance(settings: Settings) -> Any:
     """The Dagster instance that the services use too, so that what runs here is seen there."""
     with dg.DagsterInstance.from_config(str(home(settings))) as opened:
+        # Connections are kept: by default every event of a run opens one of its own, a third of a small run's time.
+        opened.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
         yield opened
 
 
@@ -65,9 +67,9 @@ def materialize(
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Run the lineage, or the assets in `select`; batches that are computed are not computed again.
+    """Run the lineage up to the champion, or the assets in `select`; batches that are computed are left as they are.
 
-    `fresh` computes them again all the same.
+    `fresh` computes them again all the same. What serves the champion runs only where `select` names it.
     """
     bury_the_dead(opened)
     keys = register_batches(opened, settings.root)
@@ -80,17 +82,17 @@ def materialize(
             _run(opened, "prepare_batch", todo, key, f"{reason}: batch {key}", outcome, progress)
         if not outcome.success:
             return outcome
-    whole = _whole(names)
-    if whole is None or whole:
-        _run(opened, "retrain", whole, None, reason, outcome, progress)
+    chosen = {job: [key for key in keys if key.to_user_string() in names] for job, keys in _jobs().items()}
+    if chosen["retrain"] or not names:
+        _run(opened, "retrain", chosen["retrain"] or None, None, reason, outcome, progress)
+    if chosen["deploy"] and outcome.success:
+        _run(opened, "deploy", chosen["deploy"], None, reason, outcome, progress)
     return outcome
 
 
-def _whole(names: set[str]) -> list[dg.AssetKey] | None:
-    """Keys of the chosen assets without batches; None: all of them."""
-    from rakuten_assets.automation.jobs import WHOLE
-
-    return [asset.key for asset in WHOLE if asset.key.to_user_string() in names] if names else None
+def _jobs() -> dict[str, list[dg.AssetKey]]:
+    """Keys of the assets without batches, by the job that they belong to."""
+    return {"retrain": [asset.key for asset in WHOLE], "deploy": [asset.key for asset in SERVING]}
 
 
 def _run(

@@ -1,28 +1,28 @@
 """What the assets stand on: the data root, tables as Parquet, models as folders, and MLflow."""
 
 import json
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 from dagster_polars import PolarsParquetIOManager
 from upath import UPath
 
-from rakuten_assets.core import translate
-from rakuten_assets.core.classifier_files import folder_hash
+from rakuten_assets.core import classifier_files, translate
+from rakuten_assets.core.classifier_files import COMPLETE as COMPLETE
+from rakuten_assets.core.classifier_files import folder_hash, is_local
 from rakuten_assets.core.embeddings import BUILT_IN
 from rakuten_assets.core.preparation import PreparationSettings
 from rakuten_assets.registry import MODEL, Registry
 from rakuten_assets.settings import Settings
 
-# Last file written into a model folder.
-COMPLETE = "COMPLETE"
+if TYPE_CHECKING:
+    from serving.client import Client
 
 
 class DataRoot(dg.ConfigurableResource):
@@ -68,29 +68,11 @@ class ModelStore(dg.ConfigurableResource):
 
     def upload(self, folder: Path, name: str) -> None:
         """Copy `folder` to `name` under the root, whole or not at all."""
-        target = UPath(self.url) / name
-        if (target / COMPLETE).exists():
-            return
-        for file in (path for path in folder.rglob("*") if path.is_file()):
-            place = target / file.relative_to(folder).as_posix()
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(file.read_bytes())
-        # Written last: a folder without it is what a killed process left behind.
-        (target / COMPLETE).write_text("")
+        classifier_files.upload(folder, UPath(self.url), name)
 
     def fetch(self, name: str) -> Path:
         """The folder `name` on this machine; downloaded once where the root is remote."""
-        source = UPath(self.url) / name
-        if not (source / COMPLETE).exists():
-            raise FileNotFoundError(f"There is no complete model folder at {source}.")
-        if is_local(source):
-            return Path(source.path)
-        target = Path(self.cache) / name
-        if not (target / COMPLETE).exists():
-            partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
-            _download(source, partial)
-            partial.rename(target)
-        return target
+        return classifier_files.fetch(UPath(self.url), name, Path(self.cache))
 
 
 class Folders(dg.ConfigurableIOManager):
@@ -171,6 +153,21 @@ class Translation(dg.ConfigurableResource):
         return makers[self.kind]()
 
 
+class Serving(dg.ConfigurableResource):
+    """The prediction service: where it answers, what opens its admin routes, and BentoML's home."""
+
+    url: str
+    token_file: str
+    bentos: str
+
+    def client(self, timeout: float = 30) -> "Client":
+        """A client that may change the deployment, where the token can be read; `timeout` is in seconds."""
+        from serving.client import Client
+
+        file = Path(self.token_file)
+        return Client(self.url, file.read_text().strip() if file.is_file() else None, timeout)
+
+
 def resources(settings: Settings) -> dict[str, Any]:
     """Every resource, for one deployment: the composition root of the Dagster side."""
     root = str(settings.root)
@@ -189,12 +186,12 @@ def resources(settings: Settings) -> dict[str, Any]:
             equalise=settings.equalise,
         ),
         "translation": Translation(kind=settings.translator, model=settings.translation_model),
+        "serving": Serving(
+            url=settings.classifier_url,
+            token_file=str(settings.serving_token_file.absolute()),
+            bentos=str(settings.local_state / "bentoml"),
+        ),
     }
-
-
-def is_local(path: UPath) -> bool:
-    """Whether a path is a file of this machine, as opposed to an object in a bucket."""
-    return path.protocol in ("", "file")
 
 
 @contextmanager
@@ -215,14 +212,3 @@ def replacing(path: UPath) -> Iterator[UPath]:
 
 def _bytes(path: UPath) -> Any:
     return path.path if is_local(path) else path.read_bytes()
-
-
-def _download(source: UPath, target: Path) -> None:
-    try:
-        for file in (path for path in source.rglob("*") if path.is_file()):
-            place = target / file.relative_to(source).as_posix()
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(file.read_bytes())
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise

@@ -1,6 +1,7 @@
 """All services of one machine as child processes: started together, stopped together."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from rakuten_assets.lineage import PROJECT, bury_the_dead, home, instance
 from rakuten_assets.postgres import database_url
+from rakuten_assets.registry import Registry
 from rakuten_assets.settings import Settings
 
 # A service that has not answered by then never will.
@@ -21,13 +23,14 @@ START_SECONDS = 120
 
 
 def serve(settings: Settings, console: Console) -> None:
-    """Start the Dagster UI, its daemon and MLflow; print their addresses; end with them or on Ctrl-C."""
+    """Start every service; print their addresses; end with them or on Ctrl-C."""
     _refuse_a_second_time(settings)
     with instance(settings) as opened:
         bury_the_dead(opened, services_stopped=True)
     environment = (
         os.environ
         | _exported(settings)
+        | _for_the_classifier(settings)
         | {
             "DAGSTER_HOME": str(home(settings)),
             # In the environment, not on the command line: a process list is everybody's to read.
@@ -56,7 +59,7 @@ def serve(settings: Settings, console: Console) -> None:
 
 def _refuse_a_second_time(settings: Settings) -> None:
     """Raise RuntimeError where a port is taken: by these services, most likely, and their runs are alive."""
-    for port in (settings.dagster_port, settings.mlflow_port):
+    for port in (settings.dagster_port, settings.mlflow_port, settings.serving_port):
         with socket.socket() as probe:
             if probe.connect_ex((settings.host, port)) == 0:
                 raise RuntimeError(f"Port {port} of {settings.host} is taken: do these services run already?")
@@ -73,6 +76,30 @@ def _exported(settings: Settings) -> dict[str, str]:
     return {f"RAKUTEN_{name.upper()}": str(value) for name, value in values.items()}
 
 
+def _for_the_classifier(settings: Settings) -> dict[str, str]:
+    """What the prediction service is told; also the champion, where there is one, so that it is ready at once."""
+    champion = Registry(str(settings.root)).get("champion")
+    folder = settings.local_state / "serving"
+    return {
+        "RAKUTEN_SERVING_MODELS": str(settings.root),
+        "RAKUTEN_SERVING_MODEL": champion.version if champion else "",
+        "RAKUTEN_SERVING_STATE_DIR": str(folder),
+        "RAKUTEN_SERVING_TOKEN_FILE": str(_token_file(settings)),
+        "BENTOML_HOME": str(settings.local_state / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+
+
+def _token_file(settings: Settings) -> Path:
+    """The file with the service's admin token, made where it is missing: for this user's eyes only."""
+    file = settings.serving_token_file.absolute()
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:  # noqa: PTH123
+            new.write(secrets.token_urlsafe(32))
+    return file
+
+
 def _commands(settings: Settings) -> dict[str, list[str]]:
     python, workspace = sys.executable, str(PROJECT / "workspace.yaml")
     host, root = settings.host, settings.root
@@ -80,6 +107,10 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
         "dagster": [
             *(python, "-m", "dagster_webserver", "-w", workspace),
             *("-h", host, "-p", str(settings.dagster_port)),
+        ],
+        "classifier": [
+            *(python, "-m", "bentoml", "serve", "serving.service:RakutenClassifier"),
+            *("--host", host, "--port", str(settings.serving_port)),
         ],
         "dagster-daemon": [python, "-m", "dagster._daemon", "run", "-w", workspace],
         "mlflow": [
@@ -94,6 +125,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
     return {
         "dagster": f"http://{settings.host}:{settings.dagster_port}/server_info",
         "mlflow": f"http://{settings.host}:{settings.mlflow_port}/health",
+        "classifier": f"http://{settings.host}:{settings.serving_port}/livez",
     }
 
 
@@ -146,5 +178,6 @@ def _table(settings: Settings) -> Table:
     table.add_column("service")
     table.add_column("address", no_wrap=True)
     table.add_row("Dagster UI", f"http://{settings.host}:{settings.dagster_port}")
+    table.add_row("Prediction service", f"http://{settings.host}:{settings.serving_port}")
     table.add_row("MLflow", f"http://{settings.host}:{settings.mlflow_port}")
     return table

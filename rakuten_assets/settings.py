@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     equalise: bool = Field(False, description="Equalise the histogram where red dominates excessively.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI.")
     mlflow_port: int = Field(5000, description="Port of the MLflow UI.")
+    serving_port: int = Field(3001, description="Port of the prediction service.")
+    serving_url: str = Field(
+        "", description="The prediction service that champions go to. Empty: the one started here."
+    )
+    serving_token_file: Path = Field(
+        Path("data/serving/admin-token"), description="File with the admin token of the prediction service."
+    )
     host: str = Field("127.0.0.1", description="Address that the services listen on.")
 
     @property
@@ -44,6 +51,11 @@ class Settings(BaseSettings):
         """The data root as a path; a local one is absolute, so every process means the same folder."""
         path = UPath(self.data_root)
         return path.absolute() if path.protocol in ("", "file") else path
+
+    @property
+    def classifier_url(self) -> str:
+        """Where the prediction service is: on another machine, or here."""
+        return self.serving_url.rstrip("/") or f"http://{self.host}:{self.serving_port}"
 
     @property
     def local_state(self) -> Path:

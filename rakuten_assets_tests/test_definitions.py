@@ -18,7 +18,7 @@ def test_the_asset_graph_is_the_documented_one():
         *("cleaned_text", "languages", "translated_text", "duplicate_texts"),
         *("image_fingerprints", "deduplicated_images", "prepared_images"),
         *("splits", "text_embeddings", "image_embeddings"),
-        *("text_model", "image_model", "stacked_model"),
+        *("text_model", "image_model", "similar_products", "stacked_model"),
         *("challenger", "champion"),
     }
 

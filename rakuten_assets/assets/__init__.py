@@ -1,6 +1,6 @@
 """The asset graph, in the order in which data flows through it."""
 
-from rakuten_assets.assets import catalogue, champion, embeddings, images, models, splits, text
+from rakuten_assets.assets import catalogue, champion, embeddings, images, models, serving, similar, splits, text
 
 ALL_ASSETS = [
     catalogue.products,
@@ -17,7 +17,11 @@ ALL_ASSETS = [
     embeddings.image_embeddings,
     models.text_model,
     models.image_model,
+    similar.similar_products,
     models.stacked_model,
     champion.challenger,
     champion.champion,
+    serving.bento,
+    serving.serving_image,
+    serving.deployed_model,
 ]

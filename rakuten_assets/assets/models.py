@@ -13,11 +13,13 @@ from pydantic import Field
 from rakuten_assets import plots
 from rakuten_assets.assets import training
 from rakuten_assets.assets.common import whole
-from rakuten_assets.core import embeddings, evaluate, vectors
+from rakuten_assets.core import embeddings, evaluate, parity, vectors
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.fusion import Fusion, Opinions, Strategy
 from rakuten_assets.core.image_models import ImageModel, KernelMap
 from rakuten_assets.core.linear import LinearClassifier, cross_fit, positions
+from rakuten_assets.core.review import ReviewThresholds
+from rakuten_assets.core.similar import SimilarProducts
 from rakuten_assets.core.splits import fold_of
 from rakuten_assets.core.taxonomy import CODES
 from rakuten_assets.core.text_models import TextModel
@@ -69,14 +71,19 @@ def text_model(
     train = rows.train & known
     if not (train & (rows.weights > 0)).any():
         raise dg.Failure("No train product has a text and a label: there is nothing to train a text model on.")
+    # One matrix at a time: the training needs the memory.
+    learnt = matrix[train]
+    del matrix
     fitted = cross_fit(
-        matrix[train],
+        learnt,
         rows.codes[train],
         rows.weights[train],
         fold_of(splits["group_id"].filter(train), config.folds).to_numpy(),
         c=config.c,
         balance=config.balance,
     )
+    del learnt
+    matrix, _ = vectors.load(text_embeddings, splits["productid"])
     log_proba = training.opinion(train, fitted, known & ~rows.train & rows.placed, matrix)
     metadata = training.report(log_proba, rows)
     if config.learning_curve:
@@ -134,11 +141,12 @@ def stacked_model(
     config: StackedModelConfig,
     text_model: Path,
     image_model: Path,
+    similar_products: Path,
     splits: pl.DataFrame,
     preparation: Preparation,
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[Path]]:
-    """The whole classifier: both models and the fusion that was fitted on their out-of-fold opinions."""
+    """The whole classifier: both models, their fusion fitted on out-of-fold opinions, and the known products."""
     opinions = Opinions(*(training.read_opinion(folder, splits["productid"]) for folder in (text_model, image_model)))
     rows = training.rows(splits, splits["text_weight"] + splits["image_weight"])
     heard = opinions.has_text | opinions.has_image
@@ -155,6 +163,8 @@ def stacked_model(
     log_proba[heard] = fusion.log_proba(opinions[heard])
     metadata = training.report(log_proba, rows) | _against_text(log_proba, opinions, rows)
     metadata["fusion"] = fusion.method
+    review = ReviewThresholds.fit(log_proba[validation], positions(rows.codes[validation]))
+    metadata |= _reviewed(review, log_proba, opinions, rows)
     pictures = image_model / "model"
     images = ImageModel.load(pictures) if pictures.exists() else None
     classifier = ProductClassifier(
@@ -163,10 +173,13 @@ def stacked_model(
         fusion,
         training.text_view(text_model),
         preparation.sized(images.encoder.size) if images else preparation.settings,
+        review=review,
+        similar=SimilarProducts.load(similar_products),
     )
     with TemporaryDirectory() as name:
         folder = Path(name)
         classifier.save(folder)
+        parity.write_examples(folder, classifier)
         run = training.track(context, tracking, config, metadata)
         yield dg.MaterializeResult(value=folder, metadata=metadata | run)
 
@@ -195,3 +208,14 @@ def _against_text(log_proba: np.ndarray, opinions: Opinions, rows: training.Rows
     labels = positions(rows.codes[both])
     gain = evaluate.difference(log_proba[both].argmax(1), opinions.text[both].argmax(1), labels)
     return {"gold_gain_over_text": str(gain)}
+
+
+def _reviewed(review: ReviewThresholds, log_proba: np.ndarray, opinions: Opinions, rows: training.Rows) -> dict:
+    """How much of the gold rows a person would have to look at, and how often the rest is right."""
+    gold = np.flatnonzero(rows.gold & ~np.isnan(log_proba[:, 0]))
+    if not len(gold):
+        return {}
+    alone = np.array([review.reason(log_proba[at], opinions.text[at], opinions.image[at]) is None for at in gold])
+    right = log_proba[gold].argmax(1) == positions(rows.codes[gold])
+    accuracy = {"gold_accuracy_without_review": float(right[alone].mean())} if alone.any() else {}
+    return {"gold_share_to_review": float(1 - alone.mean()), **accuracy}

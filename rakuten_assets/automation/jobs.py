@@ -11,7 +11,8 @@ from rakuten_assets.postgres import lock
 from rakuten_assets.resources import DataRoot
 
 PER_BATCH = [asset for asset in ALL_ASSETS if asset.partitions_def]
-WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def]
+SERVING = [asset for asset in ALL_ASSETS if "serving" in asset.group_names_by_key.values()]
+WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def and asset not in SERVING]
 
 prepare_batch = dg.define_asset_job(
     "prepare_batch",
@@ -25,6 +26,13 @@ retrain = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*WHOLE) | dg.AssetSelection.checks_for_assets(*PER_BATCH),
     tags={"rakuten/training": "true"},
     description="Deduplicate, split, train, and let the gate decide about the champion.",
+)
+
+
+deploy = dg.define_asset_job(
+    "deploy",
+    selection=dg.AssetSelection.assets(*SERVING),
+    description="Build the champion's Bento and image, and let the champion answer in the prediction service.",
 )
 
 

@@ -1,26 +1,33 @@
-"""What is watched: the drop folder, the batches that deliveries leave, and the catalogue that models learn from."""
+"""What is watched: the drop folder, the batches that deliveries leave, the catalogue, and which model answers."""
 
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from rakuten_assets.assets.common import register_batches
-from rakuten_assets.automation.jobs import PER_BATCH, ingest_delivery, prepare_batch, retrain
+from rakuten_assets.automation.jobs import PER_BATCH, deploy, ingest_delivery, prepare_batch, retrain
 from rakuten_assets.core.deliveries import batch_keys
 from rakuten_assets.core.delivery_files import UnusableFile, find_files
-from rakuten_assets.resources import DataRoot
+from rakuten_assets.resources import DataRoot, Serving, Tracking
 from rakuten_assets.settings import Settings
 
 # A delivery is taken in when nothing in it changed for this long: until then it is still being copied.
 SETTLED_SECONDS = 10
 
-# A batch that failed so often needs a person; another try every few seconds does not help.
+# A batch or a deployment that failed so often needs a person; another try every few seconds does not help.
 ATTEMPTS = 3
+
+# The service answers in milliseconds, and a tick of a sensor is short.
+SERVICE_SECONDS = 0.5
+
+# Tag of a run: the version that it deploys.
+DEPLOYS = "rakuten/deploys"
 
 RUNNING = [
     dg.DagsterRunStatus.QUEUED,
@@ -100,6 +107,34 @@ def catalogue_grew(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.Se
     return dg.SensorResult(run_requests=[request], cursor=state)
 
 
+@dg.sensor(
+    job=deploy,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Deploys the champion where the prediction service answers with another model.",
+)
+def champion_changed(
+    context: dg.SensorEvaluationContext, tracking: Tracking, serving: Serving
+) -> dg.SensorResult | dg.SkipReason:
+    from serving.client import ServiceRefused, ServiceUnavailable
+
+    champion = tracking.registry.get("champion")
+    if champion is None:
+        return dg.SkipReason("There is no champion yet.")
+    try:
+        with serving.client(SERVICE_SECONDS) as client:
+            now = client.deployment()
+    except (ServiceRefused, ServiceUnavailable) as error:
+        return dg.SkipReason(f"Whether {champion.version} answers cannot be seen: {error}")
+    version, since = champion.version, _since(context.cursor, champion.version)
+    cursor = json.dumps({"version": version, "since": since})
+    reason = _against(context.instance, version, since, now.champion, now.rejected)
+    if reason:
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
+    tags = {"rakuten/reason": f"champion {version} replaces {now.champion or 'no model'}", DEPLOYS: version}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=None, tags=tags)], cursor=cursor)
+
+
 def _delivered(folder: Path) -> Iterator[Path]:
     """Deliveries in the drop folder: the folder itself, its sub-folders, its archives."""
     if not folder.is_dir():
@@ -166,4 +201,27 @@ def _training(instance: dg.DagsterInstance) -> bool:
     return bool(instance.get_run_ids(filters, limit=1))
 
 
-__all__: Sequence[str] = ["catalogue_grew", "new_batches", "new_deliveries"]
+def _since(cursor: str | None, version: str) -> float:
+    """Since when this version has been the champion, as far as the sensor has seen; in seconds."""
+    known = json.loads(cursor) if cursor else {}
+    return float(known["since"]) if known.get("version") == version else time.time()
+
+
+def _against(
+    instance: dg.DagsterInstance, version: str, since: float, answering: str | None, rejected: dict[str, str]
+) -> str | None:
+    """Why the champion is not to be deployed now; None where it is."""
+    if answering == version:
+        return f"The champion {version} answers."
+    if version in rejected:
+        return f"The service does not take version {version}: {rejected[version]}"
+    if instance.get_run_ids(dg.RunsFilter(job_name=deploy.name, statuses=RUNNING), limit=1):
+        return "A deployment is under way."
+    begun = datetime.fromtimestamp(since, UTC)
+    failed = dg.RunsFilter(tags={DEPLOYS: version}, statuses=[dg.DagsterRunStatus.FAILURE], created_after=begun)
+    if instance.get_runs_count(failed) >= ATTEMPTS:
+        return f"The deployment of version {version} has failed {ATTEMPTS} times: a person must look at it."
+    return None
+
+
+__all__: Sequence[str] = ["catalogue_grew", "champion_changed", "new_batches", "new_deliveries"]

@@ -1,13 +1,15 @@
 """The whole classifier as a folder: raw products in, categories with calibrated confidence out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from PIL.Image import Image
 
 from rakuten_assets.core import images, language, text, translate
@@ -17,6 +19,8 @@ from rakuten_assets.core.fusion import Fusion, Opinions
 from rakuten_assets.core.image_models import ImageModel
 from rakuten_assets.core.preparation import PreparationSettings, prepare
 from rakuten_assets.core.products import CategoryScore, Prediction, Product
+from rakuten_assets.core.review import ReviewThresholds
+from rakuten_assets.core.similar import SimilarProduct, SimilarProducts
 from rakuten_assets.core.taxonomy import CODES, NAMES
 from rakuten_assets.core.text_models import TextModel
 
@@ -36,7 +40,10 @@ class Probabilities:
 
 @dataclass(frozen=True)
 class ProductClassifier:
-    """Text model, image model and their fusion, with every step that leads to them."""
+    """Text model, image model and their fusion, with every step that leads to them.
+
+    `review` says which answers a person must look at, `similar` holds the known products to compare with.
+    """
 
     text_model: TextModel
     image_model: ImageModel | None
@@ -44,6 +51,8 @@ class ProductClassifier:
     text_view: TextView = "light"
     preparation: PreparationSettings = PreparationSettings()
     version: str = "unsaved"
+    review: ReviewThresholds = ReviewThresholds()
+    similar: SimilarProducts | None = None
 
     def predict(self, products: Sequence[Product], top: int = 5) -> list[Prediction]:
         """The `top` likeliest categories of each product, best first."""
@@ -51,16 +60,31 @@ class ProductClassifier:
         best = np.argsort(-answer.stacked, axis=1, kind="stable")[:, :top]
         return [self._prediction(answer, row, order) for row, order in enumerate(best)]
 
-    def predict_log_proba(self, products: Sequence[Product]) -> Probabilities:
+    def predict_log_proba(self, products: Sequence[Product], pool: Executor | None = None) -> Probabilities:
         """Log-probabilities of products; raises `BadPicture` where a picture cannot be read.
 
-        A product with neither text nor picture has no answer: its rows are NaN.
+        A product with neither text nor picture has no answer: its rows are NaN. The threads of `pool` see to the
+        pictures while the caller's own thread reads the texts; the numbers are the same.
         """
-        opinions = Opinions(self._text_opinion(products), self._image_opinion(products))
+        pictures = self._started(products, pool)
+        opinions = Opinions(self._text_opinion(products), self._image_opinion(products, pictures))
         stacked = np.full((len(products), len(CODES)), np.nan)
         known = opinions.has_text | opinions.has_image
         stacked[known] = self.fusion.log_proba(opinions[known])
         return Probabilities(opinions.text, opinions.image, stacked, opinions.rests_on)
+
+    def similar_to(self, product: Product, count: int = 5) -> list[SimilarProduct]:
+        """The `count` known products nearest to this one, the nearest first; none where it has nothing to compare.
+
+        Raises ValueError where the classifier was stored without known products, `BadPicture` as in `predict`.
+        """
+        if self.similar is None:
+            raise ValueError("This classifier was stored without known products to compare with.")
+        text = read_texts([product], self.text_view)
+        words = self.text_model.encoder.transform(text) if text[0] else None
+        pictures = list(self._started([product], None))
+        found = self.similar.nearest(words, self._vectors(pictures) if pictures else None, count)
+        return found[0] if found else []
 
     def _text_opinion(self, products: Sequence[Product]) -> Array:
         texts = np.array(read_texts(products, self.text_view), dtype=object)
@@ -70,16 +94,30 @@ class ProductClassifier:
             opinion[known] = self.text_model.log_proba(list(texts[known]))
         return opinion
 
-    def _image_opinion(self, products: Sequence[Product]) -> Array:
+    def _image_opinion(self, products: Sequence[Product], started: Iterable[Any]) -> Array:
         opinion = np.full((len(products), len(CODES)), np.nan)
-        known = [row for row, product in enumerate(products) if product.image is not None]
-        if known and self.image_model is not None:
-            pictures = [self._prepared(products[row]) for row in known]
-            opinion[known] = self.image_model.log_proba(pictures)
+        pictures = list(started)
+        if pictures and self.image_model is not None:
+            known = [product.image is not None for product in products]
+            opinion[known] = self.image_model.from_vectors(self._vectors(pictures))
         return opinion
 
-    def _prepared(self, product: Product) -> Image:
-        return prepare_picture(cast(bytes, product.image), self.preparation)
+    def _started(self, products: Sequence[Product], pool: Executor | None) -> Iterable[Any]:
+        """What `_vectors` takes of each picture, in order; a pool is at work on it already, without one nobody is."""
+        if self.image_model is None:
+            return ()
+        pictures = [product.image for product in products if product.image is not None]
+        return (pool.map if pool else map)(self._seen, pictures)
+
+    def _seen(self, data: bytes) -> Any:
+        """A picture prepared, or its vector (1 x d) at once where the encoder takes one after the other."""
+        picture, encoder = prepare_picture(data, self.preparation), cast(ImageModel, self.image_model).encoder
+        return encoder.transform([picture]) if encoder.one_by_one else picture
+
+    def _vectors(self, pictures: Sequence[Any]) -> NDArray[np.float32]:
+        """The encoder's vectors (rows x d) of what `_seen` made."""
+        encoder = cast(ImageModel, self.image_model).encoder
+        return np.concatenate(pictures) if encoder.one_by_one else encoder.transform(pictures)
 
     def _prediction(self, answer: Probabilities, row: int, order: np.ndarray) -> Prediction:
         scores = [CategoryScore(CODES[at], NAMES[CODES[at]], float(np.exp(answer.stacked[row, at]))) for at in order]
@@ -92,6 +130,9 @@ class ProductClassifier:
         if self.image_model is not None:
             self.image_model.save(folder / "image")
         self.fusion.save(folder / "fusion")
+        self.review.save(folder / "review.json")
+        if self.similar is not None:
+            self.similar.save(folder / "similar")
         config = {"text_view": self.text_view, "preparation": asdict(self.preparation), "classes": CODES}
         (folder / "classifier.json").write_text(json.dumps(config))
         version = folder_hash(folder)
@@ -111,6 +152,8 @@ class ProductClassifier:
             config["text_view"],
             PreparationSettings(**config["preparation"]),
             (folder / "VERSION").read_text(),
+            ReviewThresholds.load(folder / "review.json"),
+            SimilarProducts.load(folder / "similar") if (folder / "similar").exists() else None,
         )
 
 
@@ -124,7 +167,7 @@ def read_texts(products: Sequence[Product], view: TextView) -> list[str]:
         },
         schema={"productid": pl.Int64, "designation": pl.String, "description": pl.String},
     )
-    cleaned = text.clean(frame)
+    cleaned = text.views(frame)
     if view != "translated":
         return cleaned.select(viewed(view)).to_series().to_list()
     spoken = cleaned.with_columns(language=pl.Series(language.detect(cleaned["light"]), dtype=pl.String))

@@ -29,6 +29,9 @@ class ImageEncoder(Protocol):
 
     size: int
 
+    # Whether each picture is computed by itself, so that threads may share them; a network wants them together.
+    one_by_one: bool
+
     def transform(self, pictures: Sequence[Image]) -> np.ndarray: ...
 
     def save(self, folder: Path) -> None: ...
@@ -83,16 +86,20 @@ class TfidfEncoder:
     # What each part weighs in a row, chosen by cross-validation on train rows: words repeat what characters say.
     WEIGHTS = {"words": 0.7, "characters": 1.0, "title": 1.0}
 
-    def __init__(self, parts: dict[str, Any]) -> None:
+    def __init__(self, parts: dict[str, "_Terms"]) -> None:
         self._parts = parts
 
     @classmethod
     def fit(cls, texts: Sequence[str], max_features: int = 400_000) -> Self:
         """Learn the vocabulary and its weights; at most `max_features` of each kind, the most frequent."""
         texts = texts[:: -(-len(texts) // cls.LEARNT_FROM) or 1]
-        least = _rare(texts)
-        parts = {name: _vectorizer(kind, max_features=max_features, min_df=least) for name, kind in cls.KINDS.items()}
-        return cls({name: part.fit(cls._read(name, texts)) for name, part in parts.items()})
+        limits = {"max_features": max_features, "min_df": _rare(texts)}
+        return cls({name: _Terms.fit(kind, cls._read(name, texts), limits) for name, kind in cls.KINDS.items()})
+
+    @property
+    def words(self) -> slice:
+        """The columns that hold words and word pairs."""
+        return slice(0, len(self._parts["words"].idf))
 
     def transform(self, texts: Sequence[str]) -> Any:
         from scipy.sparse import vstack
@@ -119,13 +126,75 @@ class TfidfEncoder:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, part in self._parts.items():
-            terms = sorted(part.vocabulary_, key=part.vocabulary_.__getitem__)
-            pl.DataFrame({"term": terms, "idf": part.idf_}).write_parquet(folder / f"{name}.parquet")
+            terms = sorted(part.vocabulary, key=part.vocabulary.__getitem__)
+            pl.DataFrame({"term": terms, "idf": part.idf}).write_parquet(folder / f"{name}.parquet")
         _write_config(folder, {"kind": "tfidf"})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return cls({name: _restored(kind, folder / f"{name}.parquet") for name, kind in cls.KINDS.items()})
+        return cls({name: _Terms.load(kind, folder / f"{name}.parquet") for name, kind in cls.KINDS.items()})
+
+
+class _Terms:
+    """A vocabulary with its weights: texts in, unit rows of TF-IDF out.
+
+    The numbers are those of scikit-learn's `TfidfVectorizer`, which learns the vocabulary. Its `transform` checks its
+    arguments at a cost that one product feels, and cuts each word into n-grams wherever it meets it.
+    """
+
+    # Words whose n-grams are kept at hand, some 20 MB: most words of a catalogue are repeated.
+    KEPT = 50_000
+
+    def __init__(self, kind: dict[str, Any], vocabulary: dict[str, int], idf: np.ndarray) -> None:
+        self.vocabulary, self.idf = vocabulary, idf
+        self._vectorizer = _vectorizer(kind)
+        self._clean = self._vectorizer.build_preprocessor()
+        self._analyse = self._vectorizer.build_analyzer()
+        self._by_word = kind["analyzer"] == "char_wb"
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    @classmethod
+    def fit(cls, kind: dict[str, Any], texts: Sequence[str], limits: dict[str, int]) -> Self:
+        learnt = _vectorizer(kind, **limits).fit(texts)
+        return cls(kind, learnt.vocabulary_, learnt.idf_)
+
+    @classmethod
+    def load(cls, kind: dict[str, Any], file: Path) -> Self:
+        table = pl.read_parquet(file)
+        return cls(kind, {term: at for at, term in enumerate(table["term"])}, table["idf"].to_numpy())
+
+    def transform(self, texts: Sequence[str]) -> Any:
+        """Rows of length 1 (rows x terms, sparse); a row of zeros where no term is known."""
+        from scipy.sparse import csr_matrix
+        from sklearn.utils.sparsefuncs_fast import inplace_csr_row_normalize_l2
+
+        counted = [np.unique(np.array(self._columns(text), np.int32), return_counts=True) for text in texts]
+        columns, counts = (
+            np.concatenate([row[part] for row in counted] or [np.empty(0, np.int32)]) for part in range(2)
+        )
+        ends = np.cumsum([0, *(len(row[0]) for row in counted)], dtype=np.int32)
+        weights = (np.log(counts.astype(np.float32)) + np.float32(1)) * self.idf[columns]
+        matrix = csr_matrix((weights, columns, ends), shape=(len(texts), len(self.idf)))
+        inplace_csr_row_normalize_l2(matrix)
+        return matrix
+
+    def _columns(self, text: str) -> list[int]:
+        """The column of each term of a text that is known, as often as it occurs."""
+        if self._by_word:
+            return [at for word in self._clean(text).split() for at in self._grams(word)]
+        return self._found(self._analyse(text))
+
+    def _grams(self, word: str) -> tuple[int, ...]:
+        """The columns of a word's n-grams, none of which reaches into the next word."""
+        found = self._known.get(word)
+        if found is None:
+            found = tuple(self._found(self._vectorizer._char_wb_ngrams(word)))
+            if len(self._known) < self.KEPT:
+                self._known[word] = found
+        return found
+
+    def _found(self, terms: Sequence[str]) -> list[int]:
+        return [at for at in map(self.vocabulary.get, terms) if at is not None]
 
 
 class TransformerEncoder:
@@ -168,6 +237,7 @@ class HandmadeFeatures:
     """Colour, gradient and texture statistics of a picture; see `image_features`."""
 
     size = 224
+    one_by_one = True
 
     def transform(self, pictures: Sequence[Image]) -> np.ndarray:
         from rakuten_assets.core.image_features import features
@@ -181,6 +251,8 @@ class HandmadeFeatures:
 
 class TimmEncoder:
     """Pooled features of a timm network, with the size, mean and deviation that it was trained with."""
+
+    one_by_one = False
 
     def __init__(self, name: str, *, pretrained: bool = True, batch_size: int = 32) -> None:
         """`name` is a timm model, `hf-hub:owner/model` or `local-dir:folder`."""
@@ -227,13 +299,6 @@ def _vectorizer(kind: dict[str, Any], **options: Any) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(strip_accents="unicode", sublinear_tf=True, dtype=np.float32, **kind, **options)
-
-
-def _restored(kind: dict[str, Any], file: Path) -> Any:
-    table = pl.read_parquet(file)
-    vectorizer = _vectorizer(kind, vocabulary={term: at for at, term in enumerate(table["term"])})
-    vectorizer.idf_ = table["idf"].to_numpy()
-    return vectorizer
 
 
 def _rare(texts: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,7 +38,7 @@ class KernelMap:
         """Choose landmarks among `vectors` (rows x d); `width` is in units of their median squared distance."""
         rows = np.random.default_rng(seed).permutation(len(vectors))[:LANDMARKS]
         landmarks = vectors[rows]
-        distances = _squared_distances(landmarks, landmarks)
+        distances = _squared_distances(landmarks, *_in_double(landmarks))
         gamma = 1.0 / (width * max(float(np.median(distances)), 1e-12))
         values, axes = np.linalg.eigh(np.exp(-gamma * distances))
         return cls(landmarks, axes / np.sqrt(np.maximum(values, 1e-6)), gamma)
@@ -48,8 +49,13 @@ class KernelMap:
         return np.concatenate(parts or [np.empty((0, len(self.landmarks)), np.float32)])
 
     def _transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        kernel = np.exp(-self.gamma * _squared_distances(vectors, self.landmarks))
+        kernel = np.exp(-self.gamma * _squared_distances(vectors, *self._right))
         return np.asarray(kernel @ self.whitening, np.float32)
+
+    @cached_property
+    def _right(self) -> tuple[Array, Array]:
+        """The landmarks' side of the distances, computed once: for one picture it cost more than all the rest."""
+        return _in_double(self.landmarks)
 
     def save(self, file: Path) -> None:
         from safetensors.numpy import save_file
@@ -99,8 +105,17 @@ class ImageModel:
         )
 
 
-def _squared_distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:
-    """In double precision: in single, an answer would depend on who else is in the batch."""
-    left, right = left.astype(np.float64), right.astype(np.float64)
-    distances = (left**2).sum(1)[:, None] - 2 * left @ right.T + (right**2).sum(1)[None, :]
+def _squared_distances(vectors: NDArray[np.float32], right: Array, right_squares: Array) -> Array:
+    """Between `vectors` (rows x d) and what `_in_double` made of others (m x d): rows x m."""
+    left, left_squares = _in_double(vectors)
+    distances = left_squares[:, None] - 2 * left @ right.T + right_squares[None, :]
     return np.maximum(distances, 0)
+
+
+def _in_double(vectors: NDArray[np.float32]) -> tuple[Array, Array]:
+    """`vectors` (m x d) and their squared lengths (m), in double precision.
+
+    In single precision, an answer would depend on who else is in the batch.
+    """
+    exact = vectors.astype(np.float64)
+    return exact, (exact**2).sum(1)

@@ -116,7 +116,8 @@ def cross_fit(
     """
 
     def fit(rows: NDArray[np.bool_]) -> LinearClassifier:
-        return LinearClassifier.fit(vectors[rows], codes[rows], row_weights[rows], c, balance)
+        # liblinear reads double precision; made here, its copy is of the chosen rows alone.
+        return LinearClassifier.fit(vectors[rows].astype(np.float64), codes[rows], row_weights[rows], c, balance)
 
     # One after the other: liblinear copies the vectors twice, which bounds what fits into memory, and draws from
     # one random state a process, so that two threads at once would make the result a matter of luck.

@@ -62,27 +62,37 @@ def clean(products: pl.DataFrame) -> pl.DataFrame:
         `text_key`, equal for equal texts and null where there is none; `html`, whether markup was found;
         `title_length` and `description_length` in visible characters; `missing_description`, nothing to see.
     """
-    raw = {name: pl.col(name).cast(pl.String).fill_null("") for name in ("designation", "description")}
-    return (
-        products.select(
-            "productid",
-            title=visible(raw["designation"]),
-            description=visible(raw["description"]),
-            html=_marked(raw["designation"]) | _marked(raw["description"]),
-        )
-        .with_columns(light=pl.concat_str("title", "description", separator="\n").str.strip_chars())
-        .select(
-            "productid",
-            "light",
-            classic=pl.col("light").map_batches(_classic, return_dtype=pl.String),
-            # The same words are the same text, wherever the title ends.
-            text_key=pl.col("light").str.replace("\n", " ").map_batches(_text_keys, return_dtype=pl.String),
-            html="html",
-            title_length=pl.col("title").str.len_chars(),
-            description_length=pl.col("description").str.len_chars(),
-            missing_description=pl.col("description") == "",
-        )
+    seen = _seen(products, "productid", html=_marked(_raw("designation")) | _marked(_raw("description")))
+    return seen.select(
+        "productid",
+        "light",
+        classic=pl.col("light").map_batches(_classic, return_dtype=pl.String),
+        # The same words are the same text, wherever the title ends.
+        text_key=pl.col("light").str.replace("\n", " ").map_batches(_text_keys, return_dtype=pl.String),
+        html="html",
+        title_length=pl.col("title").str.len_chars(),
+        description_length=pl.col("description").str.len_chars(),
+        missing_description=pl.col("description") == "",
     )
+
+
+def views(products: pl.DataFrame) -> pl.DataFrame:
+    """`productid`, `light` and `classic` of `clean` alone: half of the work, where somebody waits for an answer."""
+    return _seen(products, "productid").select(
+        "productid", "light", classic=pl.col("light").map_batches(_classic, return_dtype=pl.String)
+    )
+
+
+def _seen(products: pl.DataFrame, *columns: str, **more: pl.Expr) -> pl.DataFrame:
+    """`title`, `description` and `light`, and what else is asked for."""
+    title, description = visible(_raw("designation")), visible(_raw("description"))
+    return products.select(*columns, title=title, description=description, **more).with_columns(
+        light=pl.concat_str("title", "description", separator="\n").str.strip_chars()
+    )
+
+
+def _raw(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String).fill_null("")
 
 
 def visible(raw: pl.Expr) -> pl.Expr:

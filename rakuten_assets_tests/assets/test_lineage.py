@@ -79,6 +79,55 @@ def test_each_training_has_a_run_in_mlflow_under_its_dagster_run(platform):
     assert run.tags["rakuten/reason"] == "tests"
 
 
+def stored_classifier(platform):
+    from pathlib import Path
+
+    from rakuten_assets.core.classifier import ProductClassifier
+
+    folder = Path(str(platform.settings.root / platform.registry.get("champion").folder))
+    return folder, ProductClassifier.load(folder)
+
+
+def test_the_known_products_are_labelled_and_none_is_gold_or_a_duplicate(platform):
+    _, classifier = stored_classifier(platform)
+    known = set(classifier.similar.products["productid"])
+    splits = platform.table("splits").filter(pl.col("productid").is_in(known))
+    assert len(splits) == len(known) == latest(platform, "similar_products")[1]["rows"].value
+    assert set(splits["split"]) == {"train", "validation"}
+    assert splits["prdtypecode"].null_count() == 0
+    assert (splits["text_weight"] + splits["image_weight"] > 0).all()
+    assert len(known) > 500
+
+
+def test_neighbours_share_a_category_more_often_than_by_chance(platform):
+    metadata = latest(platform, "similar_products")[1]
+    assert metadata["gold_same_category"].value > 3 * metadata["by_chance"].value > 0
+
+
+def test_a_known_product_is_its_own_nearest_in_the_stored_classifier(platform):
+    """The assets' vectors are those that the stored classifier computes of raw products."""
+    from rakuten_assets.core.deliveries import read_picture
+    from rakuten_assets.core.products import Product
+
+    _, classifier = stored_classifier(platform)
+    products = platform.table("products", batch_keys(platform.settings.root)[0])
+    known = products.join(classifier.similar.products.select("productid"), on="productid", how="semi").drop_nulls()
+    for row in known.head(5).iter_rows(named=True):
+        image = read_picture(platform.settings.root, row["image"])
+        nearest = classifier.similar_to(Product(row["designation"], row["description"], image), 1)[0]
+        assert (nearest.productid, nearest.image) == (row["productid"], row["image"])
+        assert nearest.similarity == pytest.approx(1, abs=1e-3)
+
+
+def test_the_champion_knows_when_a_person_must_look_and_what_it_answered_here(platform):
+    folder, classifier = stored_classifier(platform)
+    metadata = latest(platform, "stacked_model")[1]
+    assert (folder / "review.json").exists()
+    assert 0 < metadata["gold_share_to_review"].value < 1
+    assert metadata["gold_accuracy_without_review"].value > metadata["gold_accuracy"].value
+    assert (folder / "parity" / "examples.json").exists()
+
+
 def test_plots_are_shown_beside_the_numbers(platform):
     metadata = latest(platform, "stacked_model")[1]
     for name in ("confusion_matrix", "per_class_f1", "calibration"):

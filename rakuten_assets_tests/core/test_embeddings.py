@@ -52,6 +52,40 @@ def test_a_text_encoder_comes_back_from_disk_as_it_was(encoder, tmp_path):
     assert np.allclose(dense(again.transform(TEXTS)), dense(encoder.transform(TEXTS)), atol=1e-6)
 
 
+def test_the_built_in_vectors_are_those_of_scikit_learn():
+    """Digit for digit: training and serving may not differ, nor one version of this code from the next."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    odd = [
+        "",
+        "É",
+        "Œuf\nd'ŒUF İstanbul ΣΑΣ a b",
+        "x" * 3000,
+        "ﬁn de ½ m²\u2009thin a̐é\u00a0nb",
+        "a\n",
+        "\nb",
+        "テキスト",
+        "mot " * 600,
+    ]
+    texts = [*TEXTS, *odd]
+    title = [text.split("\n", 1)[0][:1000] for text in texts]
+    parts = [
+        (texts, {"analyzer": "word", "ngram_range": (1, 2)}, 0.7),
+        ([text[:1000] for text in texts], {"analyzer": "char_wb", "ngram_range": (2, 5)}, 1),
+        (title, {"analyzer": "char_wb", "ngram_range": (2, 5)}, 1),
+    ]
+    expected = [
+        TfidfVectorizer(strip_accents="unicode", sublinear_tf=True, dtype=np.float32, **kind).fit_transform(read)
+        * np.float32(weight)
+        for read, kind, weight in parts
+    ]
+    encoder = embeddings.TfidfEncoder.fit(texts)
+    for _ in range(2):  # the second time, its words are known
+        assert np.array_equal(encoder.transform(texts).toarray(), hstack(expected).toarray())
+    assert encoder.words == slice(0, expected[0].shape[1])
+
+
 def test_inflected_words_are_near_one_another():
     vectors = dense(embeddings.TfidfEncoder.fit(TEXTS).transform(TEXTS))
     assert vectors[0] @ vectors[2] > 2 * (vectors[0] @ vectors[1])

@@ -156,6 +156,13 @@ def test_a_product_is_cleaned_alike_alone_and_among_others(rows: list[tuple[str 
     assert_frame_equal(text.clean(products), pl.concat([text.clean(catalogue()), *alone]))
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(raws, raws), max_size=6))
+def test_the_views_are_those_of_the_whole_cleaning(rows: list[tuple[str | None, str | None]]) -> None:
+    products = catalogue(*rows)
+    assert_frame_equal(text.views(products), text.clean(products).select("productid", "light", "classic"))
+
+
 def test_texts_that_differ_only_in_case_or_markup_share_their_key() -> None:
     keys = text.clean(catalogue(("Chaise bleue", None), ("CHAISE", "<p>bleue</p>"), ("Chaise rouge", None)))[
         "text_key"

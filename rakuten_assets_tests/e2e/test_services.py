@@ -28,7 +28,7 @@ def free_port():
 
 @pytest.fixture
 def services(platform):
-    ports = {"RAKUTEN_DAGSTER_PORT": str(free_port()), "RAKUTEN_MLFLOW_PORT": str(free_port())}
+    ports = {f"RAKUTEN_{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "SERVING")}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "rakuten_assets", "up"], env=os.environ | ports, stderr=subprocess.PIPE
     )

@@ -1,0 +1,106 @@
+"""The door of the service: request ids, and the end of requests that are too large, too slow, or no task."""
+
+import asyncio
+import re
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving import metrics
+from serving.errors import Refused
+from serving.reading import read_json
+from serving.schemas import TaskIn
+
+REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
+
+# A picture of 10 MB is 13.4 MB of base64.
+MAX_BODY = 16_000_000
+MAX_BATCH_BODY = 64_000_000
+LARGE = ("/predict_batch", "/predict_many")
+TASKS = ("/predict_many", "/predict_many/submit")
+
+
+class Guard:
+    """ASGI middleware: gives every request an id, and its body a size and a time that it must keep to."""
+
+    def __init__(self, app: ASGIApp, body_seconds: float) -> None:
+        self._app = app
+        self._seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["request_id"] = request_id = _request_id(scope)
+        most = MAX_BATCH_BODY if scope["path"].startswith(LARGE) else MAX_BODY
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self._app(scope, _Body(receive, most, self._seconds), sending)
+
+
+class TaskDoor:
+    """ASGI middleware: looks at a task when it is handed in. BentoML takes anything, and fails much later."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in TASKS:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            await read_json(request, TaskIn)
+        except Refused as error:
+            await _refuse(scope, receive, send, error)
+            return
+        read: list[Message] = [{"type": "http.request", "body": await request.body(), "more_body": False}]
+
+        async def again() -> Message:
+            return read.pop() if read else await receive()
+
+        await self._app(scope, again, send)
+
+
+class _Body:
+    """`receive` of one request; raises `Refused` where the body is too large or too slow."""
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self._receive, self._most, self._seconds = receive, most, seconds
+        self._read = 0
+        self._complete = False
+        self._deadline: float | None = None
+
+    async def __call__(self) -> Message:
+        if self._complete:  # what is still waited for is the client's going away
+            return await self._receive()
+        loop = asyncio.get_running_loop()
+        self._deadline = self._deadline or loop.time() + self._seconds
+        try:
+            message = await asyncio.wait_for(self._receive(), self._deadline - loop.time())
+        except TimeoutError as error:
+            text = f"The request was not complete after {self._seconds:g} seconds."
+            raise Refused(408, "too_slow", text) from error
+        self._read += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._read > self._most:
+            raise Refused(413, "too_large", f"The request has more than {self._most:,} bytes.")
+        return message
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id where it is one, else a new one."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: Refused) -> None:
+    metrics.REFUSED.labels(error.code).inc()
+    content = {"error": error.message, "code": error.code, "request_id": scope["state"]["request_id"]}
+    await JSONResponse(content, error.status, error.headers)(scope, receive, send)

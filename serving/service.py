@@ -1,0 +1,78 @@
+"""The prediction service: a champion behind HTTP. `python -m bentoml serve serving.service:RakutenClassifier`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import cast
+
+import bentoml
+
+from serving import admin
+from serving.app import app, predict_each
+from serving.guard import Guard, TaskDoor
+from serving.image import image
+from serving.live import Live
+from serving.schemas import ItemError, ItemPrediction, TaskIn, TaskResult
+from serving.settings import BentoArguments, ServingSettings
+
+# Products of a task that are classified at once: those of impatient callers find their place between them.
+TASK_CHUNK = 16
+
+arguments = bentoml.use_arguments(BentoArguments)
+settings = ServingSettings()
+
+cores = len(os.sched_getaffinity(0))
+workers = settings.workers or (1 if arguments.device == "gpu" else cores)
+# Each worker computes on its share of the cores: threads that outnumber these only wait for each other.
+threads = str(max(1, cores // workers))
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+
+app.include_router(admin.router)
+
+
+@bentoml.service(
+    name="RakutenClassifier",
+    workers=workers,
+    traffic={"timeout": 300},
+    image=image(arguments.device, arguments.requirements),
+    envs=[{"name": name, "value": threads} for name in THREADS] + [{"name": "MALLOC_ARENA_MAX", "value": "2"}],
+)
+@bentoml.asgi_app(app)
+class RakutenClassifier:
+    """Puts products into categories."""
+
+    if arguments.model:
+        bundled = bentoml.models.BentoModel(arguments.model)
+
+    def __init__(self) -> None:
+        import cv2
+
+        cv2.setNumThreads(int(threads))
+        folder = Path(self.bundled.path) if arguments.model else None
+        self.live = app.state.live = Live(settings, folder)
+        self.live.start()
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def follow(self) -> None:
+        self._watching = asyncio.create_task(self.live.watch())
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        self._watching.cancel()
+
+    def __is_ready__(self) -> bool:
+        return self.live.champion is not None
+
+    @bentoml.task(input_spec=TaskIn)  # type: ignore[untyped-decorator]
+    async def predict_many(self, **asked: object) -> TaskResult:
+        """Classify many products in the background."""
+        wanted = TaskIn.model_validate(asked)
+        answers: list[ItemPrediction | ItemError] = []
+        for start in range(0, len(wanted.products), TASK_CHUNK):
+            answers += await predict_each(self.live, wanted.products[start : start + TASK_CHUNK], wanted.top)
+        return TaskResult(predictions=answers)
+
+
+service = cast("bentoml.Service[RakutenClassifier]", RakutenClassifier)
+service.add_asgi_middleware(Guard, body_seconds=settings.body_seconds)
+service.add_asgi_middleware(TaskDoor)

@@ -4,9 +4,9 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 UV := $(shell command -v uv || echo .uv/bin/uv)
 BIN := .venv/bin
-# The part of the lock that a Bento needs; s3fs, because models may lie in S3.
-PINS = echo s3fs | $(UV) pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
-  --constraint requirements.lock --extra serving pyproject.toml -
+# The part of the lock that a Bento needs.
+PINS = $(UV) pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
+  --constraint requirements.lock --extra serving pyproject.toml
 
 .PHONY: install demo up dev test check bench lock screenshots clean
 

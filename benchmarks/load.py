@@ -46,6 +46,7 @@ START_SECONDS = 120
 ANSWER_SECONDS = 60
 BROKEN = (OSError, asyncio.IncompleteReadError, TimeoutError)
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+CLOSES = re.compile(rb"connection: *close", re.IGNORECASE)
 VERSION = re.compile(rb'"model_version": *"([0-9a-f]{16})"')
 NOTHING = (np.empty(0), np.empty(0), np.empty(0, str))
 
@@ -157,6 +158,8 @@ class Connection:
         length = LENGTH.search(head)
         assert length, "the answer has no content-length"
         version = VERSION.search(await self._reader.readexactly(int(length[1])))
+        if CLOSES.search(head):
+            self.close()
         return version[1].decode() if version and head.split(b" ", 2)[1] == b"200" else None
 
     def close(self) -> None:

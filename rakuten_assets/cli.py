@@ -24,6 +24,14 @@ Json = Annotated[Path | None, typer.Option("--json", help="Also write the result
 Seed = Annotated[int, typer.Option(help="Same seed, same catalogue.")]
 
 
+@app.callback()
+def quiet() -> None:
+    # Dagster tells every event on the console; here the progress does, and the UI has them all.
+    warnings.filterwarnings("ignore", module="dagster")
+    for name in ("dagster", "mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
@@ -98,7 +106,6 @@ def materialize(
     from rakuten_assets.progress import steps
 
     settings = Settings()
-    _quiet()
     with lineage.instance(settings) as opened:
         if not register_batches(opened, settings.root):
             raise _failed("There is no delivery yet: run `rakuten ingest DIR` first.")
@@ -214,13 +221,6 @@ def _check_names(select: list[str] | None) -> None:
     unknown = sorted(set(select or []) - names)
     if unknown:
         raise _failed(f"There is no asset {', '.join(unknown)}; there are {', '.join(sorted(names))}.")
-
-
-def _quiet() -> None:
-    """Dagster tells every event on the console; here the progress does, and the UI has them all."""
-    warnings.filterwarnings("ignore", module="dagster")
-    for name in ("dagster", "mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _write(file: Path, result: dict[str, Any]) -> None:

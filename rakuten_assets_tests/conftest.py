@@ -18,6 +18,7 @@ os.environ |= {
     "RAKUTEN_DATA_ROOT": str(HOME / "data"),
     "RAKUTEN_STATE_DIR": str(HOME / "state"),
     "RAKUTEN_DROP_FOLDER": str(HOME / "drop"),
+    "RAKUTEN_SERVING_TOKEN_FILE": str(HOME / "state" / "admin-token"),
     "HF_HUB_OFFLINE": "1",
 }
 os.environ.pop("RAKUTEN_DATABASE_URL", None)

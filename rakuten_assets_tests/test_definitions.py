@@ -20,6 +20,7 @@ def test_the_asset_graph_is_the_documented_one():
         *("splits", "text_embeddings", "image_embeddings"),
         *("text_model", "image_model", "similar_products", "stacked_model"),
         *("challenger", "champion"),
+        *("bento", "serving_image", "deployed_model"),
     }
 
 
@@ -28,7 +29,7 @@ def test_an_asset_says_what_it_is_and_whose(asset):
     spec = next(iter(asset.specs))
     assert spec.description
     assert spec.description.split("\n")[0].endswith(".")
-    assert spec.group_name in {"raw", "text", "images", "features", "models", "registry"}
+    assert spec.group_name in {"raw", "text", "images", "features", "models", "registry", "serving"}
     assert spec.kinds
     assert spec.owners
     assert spec.code_version

@@ -13,6 +13,7 @@ from rakuten_assets.cli import app
 from rakuten_assets.core.taxonomy import CATEGORIES
 from rakuten_assets.definitions import defs
 from rakuten_assets.settings import Settings
+from serving.settings import ServingSettings
 
 PROJECT = Path(__file__).parent.parent
 README, CONTRIBUTING = (PROJECT / name for name in ("README.md", "CONTRIBUTING.md"))
@@ -130,10 +131,12 @@ def test_no_figure_was_left_open(document):
 @cache
 def settings():
     """Name in the environment, default as it is written there, and description of each setting."""
-    return [
-        (f"RAKUTEN_{name.upper()}", written(field.default), field.description)
-        for name, field in Settings.model_fields.items()
-    ]
+    found = {
+        f"{model.model_config['env_prefix']}{name.upper()}": field
+        for model in (ServingSettings, Settings)
+        for name, field in model.model_fields.items()
+    }
+    return [(name, written(field.default), field.description) for name, field in sorted(found.items())]
 
 
 def written(default):

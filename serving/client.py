@@ -37,7 +37,7 @@ class Client:
         """`timeout` is in seconds, for each request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A connection that the service has just closed is opened anew; the request itself is sent once.
-        transport = httpx.HTTPTransport(retries=2)
+        transport = httpx.HTTPTransport(retries=1)
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
         self._url = url
 

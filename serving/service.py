@@ -9,6 +9,7 @@ import bentoml
 
 from serving import admin
 from serving.app import app, predict_each
+from serving.build import CLASSIFIER
 from serving.guard import Guard, TaskDoor
 from serving.image import image
 from serving.live import Live
@@ -48,7 +49,7 @@ class RakutenClassifier:
         import cv2
 
         cv2.setNumThreads(int(threads))
-        folder = Path(self.bundled.path) if arguments.model else None
+        folder = Path(self.bundled.path) / CLASSIFIER if arguments.model else None
         self.live = app.state.live = Live(settings, folder)
         self.live.start()
 

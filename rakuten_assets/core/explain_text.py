@@ -134,11 +134,8 @@ def _character_places(letters: str, owners: list[int], sizes: range) -> Iterator
     for match in re.finditer(r"\S+", letters):
         padded, owner = f" {match.group()} ", owners[match.start()]
         for size in sizes:
-            last = max(len(padded) - size, 0)
-            for at in range(last + 1):
+            for at in range(len(padded) - size + 1):
                 yield Place(padded[at : at + size], owner, owner)
-            if last == 0:  # a short word is counted once, whole
-                break
 
 
 def _folded(text: str) -> tuple[str, list[int]]:

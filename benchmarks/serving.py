@@ -63,6 +63,13 @@ class Asked(NamedTuple):
     cores: float
 
 
+class Ready(NamedTuple):
+    """Products a second of all processes of a limit together, and how many cores they used."""
+
+    rate: float
+    cores: float
+
+
 Rounds = dict[tuple[str, int], list[Asked]]
 
 
@@ -95,7 +102,7 @@ def main() -> None:
             print_memory(ours, requests)
         loads, ready = measured(sides, limits, requests, asked.seconds, asked.rounds)
         print_loads(loads)
-        print_limits(loads, ready)
+        print_limits(ready)
         print_verdicts(loads, ready)
         print_open_loop(ours, requests, BUSY * highest(loads, "service"), asked.seconds * asked.rounds)
         if asked.profile:
@@ -109,18 +116,18 @@ def measured(
     requests: Sequence[bytes],
     seconds: float,
     rounds: int,
-) -> tuple[Rounds, dict[str, list[float]]]:
+) -> tuple[Rounds, dict[str, list[Ready]]]:
     """What clients saw, by side and number of clients, and products a second of the limits, one for each round."""
     for side in sides.values():
         side.ask(requests, max(CLIENTS), WARM_UP_SECONDS)
     loads: Rounds = defaultdict(list)
-    ready: dict[str, list[float]] = defaultdict(list)
+    ready: dict[str, list[Ready]] = defaultdict(list)
     for _ in range(rounds):
         for clients in CLIENTS:
             for name, side in sides.items():
                 loads[name, clients].append(side.ask(requests, clients, seconds))
         for name, without_http in limits.items():
-            ready[name].append(without_http.rate(seconds))
+            ready[name].append(without_http.run(seconds))
     return loads, ready
 
 
@@ -139,11 +146,10 @@ class Limit(NamedTuple):
 
     pipes: list[Connection]
 
-    def rate(self, seconds: float) -> float:
-        """Products a second of all processes together."""
+    def run(self, seconds: float) -> Ready:
         for pipe in self.pipes:
             pipe.send(seconds)
-        return float(sum(pipe.recv() for pipe in self.pipes))
+        return Ready(*map(sum, zip(*(pipe.recv() for pipe in self.pipes), strict=True)))
 
 
 @contextmanager
@@ -173,10 +179,11 @@ def classify_batches(folder: Path, report: Connection) -> None:
     report.send("ready")
     with suppress(EOFError):
         while seconds := float(report.recv()):
-            start, done = time.perf_counter(), 0
+            start, cpu, done = time.perf_counter(), time.process_time(), 0
             while time.perf_counter() < start + seconds:
                 done += len(classifier.predict(next(batches)))
-            report.send(done / (time.perf_counter() - start))
+            taken = time.perf_counter() - start
+            report.send((done / taken, (time.process_time() - cpu) / taken))
 
 
 def print_loads(loads: Rounds) -> None:
@@ -191,13 +198,14 @@ def print_loads(loads: Rounds) -> None:
     print(f"\nThe load generator took {most:.1%} of a core at most.")
 
 
-def print_limits(loads: Rounds, ready: dict[str, list[float]]) -> None:
-    print(f"\n| ready batches of {BATCH} | products/s | the service's highest throughput |\n| --- | --- | --- |")
-    for name, rates in ready.items():
-        print(f"| {name} | {median(rates):.1f} | {highest(loads, 'service') / median(rates):.0%} of it |")
+def print_limits(ready: dict[str, list[Ready]]) -> None:
+    print(f"\n| ready batches of {BATCH} | products/s | cores | products/core s |\n| --- | --- | --- | --- |")
+    for name, runs in ready.items():
+        each, cores = median(run.rate / run.cores for run in runs), median(run.cores for run in runs)
+        print(f"| {name} | {median(run.rate for run in runs):.1f} | {cores:.2f} | {each:.1f} |")
 
 
-def print_verdicts(loads: Rounds, ready: dict[str, list[float]]) -> None:
+def print_verdicts(loads: Rounds, ready: dict[str, list[Ready]]) -> None:
     most = max(CLIENTS)
     print("\n| claim | measured | rounds |\n| --- | --- | --- |")
     for name in (name for name, clients in loads if clients == most and name != "service"):
@@ -205,8 +213,8 @@ def print_verdicts(loads: Rounds, ready: dict[str, list[float]]) -> None:
         print(f"| {most} clients: at least 1.5 times the throughput of {name} | {_verdict(ratios, 1.5, True)} |")
         ratios = _ratios(loads, name, 1, lambda load: load.ms(50))
         print(f"| 1 client: p50 at most 1.3 times that of {name} | {_verdict(ratios, 1.3, False)} |")
-    for name, rates in ready.items():
-        ratios = [one.load.rate / ready_made for one, ready_made in zip(loads["service", most], rates, strict=True)]
+    for name, runs in ready.items():
+        ratios = [one.load.rate / run.rate for one, run in zip(loads["service", most], runs, strict=True)]
         print(f"| {most} clients: at least 70 % of the {name} | {_verdict(ratios, 0.7, True)} |")
 
 

@@ -26,7 +26,7 @@ PAGES = (
     ("duplicates", f"{DAGSTER}/assets/deduplicated_images?view=overview", "gallery", (1500, 1500)),
     ("gate", f"{DAGSTER}/assets/challenger?view=checks&checkDetail=gate", "gate", (1500, 1500)),
     ("runs", f"{DAGSTER}/runs", "retrain", (1500, 700)),
-    ("openapi", f"{CLASSIFIER}/", "Predict Batch", (1500, 1500)),
+    ("openapi", f"{CLASSIFIER}/", "Predict Batch", (1500, 1900)),
     ("mlflow", f"{MLFLOW}/#/models/rakuten-classifier", "Version", (1500, 700)),
 )
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -21,12 +22,15 @@ from serving import metrics, schemas
 from serving.documentation import BOOK, POOL, body, document, example_picture
 from serving.errors import Refused
 from serving.live import Live
-from serving.models import COMPUTE
 from serving.reading import picture, product, read_body, read_json
 
 logger = logging.getLogger("bentoml.rakuten")
 
 Result = TypeVar("Result")
+
+# Where explanations and searches are computed, and how many of them may wait.
+ASIDE = ThreadPoolExecutor(1, thread_name_prefix="aside")
+MOST_ASIDE = 32
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Error, "description": text}
@@ -162,9 +166,12 @@ async def predict_each(
 
 
 async def aside(work: Callable[[], Result]) -> Result:
-    """Work for one product that is no prediction, in the threads of the models."""
+    """Work for one product that is no prediction, one after the other, so that predictions keep their threads."""
+    # Its own count of what waits: a request more than these would time out before its turn came.
+    if ASIDE._work_queue.qsize() >= MOST_ASIDE:
+        raise Refused(429, "overloaded", f"{MOST_ASIDE} such requests are waiting already: try again in a second.")
     try:
-        return await asyncio.get_running_loop().run_in_executor(COMPUTE, work)
+        return await asyncio.get_running_loop().run_in_executor(ASIDE, work)
     except BadPicture as error:
         raise Refused(422, "bad_picture", f"The image cannot be used: {error}.") from error
     except ValueError as error:

@@ -24,11 +24,11 @@ BOOK = {"designation": "Le Petit Prince - Antoine de Saint-Exupéry", "descripti
 
 def example_picture() -> str:
     """A small drawing of a pool, as base64."""
-    image = Image.new("RGB", (96, 96), "white")
-    draw = ImageDraw.Draw(image)
-    draw.ellipse((8, 34, 88, 74), fill=(60, 150, 215), outline=(30, 70, 120), width=5)
+    image = Image.new("P", (48, 48))
+    image.putpalette([255, 255, 255, 60, 150, 215, 30, 70, 120])
+    ImageDraw.Draw(image).ellipse((4, 15, 44, 37), fill=1, outline=2, width=3)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=60)
+    image.save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -111,7 +111,7 @@ def catalogue_grew(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.Se
     job=deploy,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Deploys the champion where the prediction service answers with another model.",
+    description="Deploys the champion where the prediction service answers with another model, or no Bento holds it.",
 )
 def champion_changed(
     context: dg.SensorEvaluationContext, tracking: Tracking, serving: Serving
@@ -131,7 +131,9 @@ def champion_changed(
     reason = _against(context.instance, version, since, now.champion, now.rejected)
     if reason:
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
-    tags = {"rakuten/reason": f"champion {version} replaces {now.champion or 'no model'}", DEPLOYS: version}
+    answers = now.champion == version
+    why = f"champion {version} has no Bento yet" if answers else f"champion {version} replaces {now.champion or 'none'}"
+    tags = {"rakuten/reason": why, DEPLOYS: version}
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=None, tags=tags)], cursor=cursor)
 
 
@@ -201,6 +203,13 @@ def _training(instance: dg.DagsterInstance) -> bool:
     return bool(instance.get_run_ids(filters, limit=1))
 
 
+def _bento(instance: dg.DagsterInstance) -> str | None:
+    """Version of the champion that the latest Bento holds."""
+    event = instance.get_latest_materialization_event(dg.AssetKey("bento"))
+    metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    return str(metadata["version"].value) if "version" in metadata else None
+
+
 def _since(cursor: str | None, version: str) -> float:
     """Since when this version has been the champion, as far as the sensor has seen; in seconds."""
     known = json.loads(cursor) if cursor else {}
@@ -211,7 +220,7 @@ def _against(
     instance: dg.DagsterInstance, version: str, since: float, answering: str | None, rejected: dict[str, str]
 ) -> str | None:
     """Why the champion is not to be deployed now; None where it is."""
-    if answering == version:
+    if answering == version and _bento(instance) == version:
         return f"The champion {version} answers."
     if version in rejected:
         return f"The service does not take version {version}: {rejected[version]}"

@@ -142,15 +142,21 @@ def test_the_lineage_ends_at_the_champion_and_a_bento_is_built_where_it_is_asked
 
 
 @pytest.fixture
-def watching(platform, service):
-    """What a tick of the sensor needs: an instance without runs, the registry, and the service."""
+def watching(platform, service, champion):
+    """What a tick of the sensor needs: an instance without runs but with a Bento, the registry, and the service."""
     tracking = Tracking(root=str(platform.settings.root), ui="")
     tracking.registry.get("champion")
     with dg.DagsterInstance.ephemeral() as instance:
+        holds(instance, champion)
         yield {
             "instance": instance,
             "resources": {"tracking": tracking, "serving": at(service.url, service.folder)},
         }
+
+
+def holds(instance, version):
+    """Note a Bento that holds this version."""
+    instance.report_runless_asset_event(dg.AssetMaterialization("bento", metadata={"version": version}))
 
 
 def tick(watching, cursor=None):
@@ -174,6 +180,14 @@ def test_another_champion_is_deployed_with_the_reason_until_it_answers(watching,
     assert "under way" in tick(watching).skip_message
     service.client.deploy(champion)
     assert f"{champion} answers" in tick(watching).skip_message
+
+
+def test_a_champion_that_answers_and_is_in_no_bento_is_built(watching, service, champion, other):
+    service.client.deploy(champion)
+    assert tick(watching).run_requests == []
+    holds(watching["instance"], other)
+    (request,) = tick(watching).run_requests
+    assert request.tags["rakuten/reason"] == f"champion {champion} has no Bento yet"
 
 
 def test_a_champion_that_was_rolled_back_is_not_deployed_again(watching, service, champion):

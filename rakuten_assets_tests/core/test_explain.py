@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from rakuten_assets.core.classifier import ProductClassifier, prepare_picture, read_texts
 from rakuten_assets.core.embeddings import TfidfEncoder, TransformerEncoder
@@ -183,7 +183,7 @@ def test_the_words_that_a_transformer_reads_add_up_too(transformer, text):
 
 
 def test_a_transformers_frame_stands_on_no_word_and_what_it_did_not_read_says_nothing(transformer):
-    found = explain_text(transformer, "ronde " * 400, 4)
+    found = explain_text(transformer, ("ronde " * 400).strip(), 4)
     read = transformer.encoder.MAX_TOKENS - 2
     assert abs(found.elsewhere) > 1e-6
     assert all(word.contribution != 0 for word in found.words[:read])
@@ -250,6 +250,27 @@ def test_the_strongest_regions_lie_on_the_product(champion):
     # Both sides have three columns, so chance is a half.
     assert np.mean(shares) > 0.7
     assert np.mean(np.array(shares) > 0.5) > 0.7
+
+
+def test_without_its_strongest_regions_a_picture_says_less_than_without_others(champion):
+    drops, rng, model = [], np.random.default_rng(0), champion.image_model
+    for number in range(12):
+        picture = prepare_picture(encode(draw_picture(Random(number), CODES[2 * number])), champion.preparation)
+        at = int(model.log_proba([picture])[0].argmax())
+        values = np.array(explain_picture(model, picture, at).values).ravel()
+        chosen = [np.argsort(-values)[:8], *(rng.choice(49, 8, replace=False) for _ in range(5))]
+        odds = log_odds(model.log_proba([blurred(picture, regions) for regions in chosen]), at)
+        drops.append(odds[1:].mean() - odds[0])
+    assert np.mean(np.array(drops) > 0) > 0.7
+    assert np.mean(drops) > 0.3
+
+
+def blurred(picture, regions):
+    """The picture with some of its regions blurred: another way of hiding than the one that the map was made by."""
+    hidden = np.zeros((7, 7), bool)
+    hidden[np.unravel_index(regions, (7, 7))] = True
+    mask = Image.fromarray(np.kron(hidden, np.ones((32, 32), bool)).astype(np.uint8) * 255)
+    return Image.composite(picture.filter(ImageFilter.GaussianBlur(32)), picture, mask)
 
 
 PICTURE = encode(draw_picture(Random(5), 2583))

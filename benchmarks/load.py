@@ -272,7 +272,7 @@ def keep(classifier: Path, root: Path) -> str:
 
 def champion(folder: Path, products: int = 4000) -> Path:
     """The folder of a champion that has learnt from a sample catalogue; takes some minutes."""
-    folder.chmod(0o755)  # as root, the database runs as another user
+    folder.mkdir(parents=True)
     environment = os.environ | {
         "RAKUTEN_DATA_ROOT": str(folder / "data"),
         "RAKUTEN_STATE_DIR": str(folder / "state"),

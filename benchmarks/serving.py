@@ -106,8 +106,7 @@ def main() -> None:
         print_verdicts(loads, ready)
         print_open_loop(ours, requests, BUSY * highest(loads, "service"), asked.seconds * asked.rounds)
         if asked.profile:
-            for side, running in sides.items():
-                profile(asked.profile / f"{side}.json", running, requests, asked.seconds)
+            profile(asked.profile / "service.json", ours, requests, asked.seconds)
 
 
 def measured(
@@ -241,7 +240,7 @@ def print_memory(ours: Side, requests: Sequence[bytes]) -> None:
 
 
 def profile(file: Path, side: Side, requests: Sequence[bytes], seconds: float) -> None:
-    """Where a server's time goes, for https://www.speedscope.app."""
+    """Where the service's time goes, for https://www.speedscope.app."""
     spy = shutil.which("py-spy")
     if spy is None:
         raise SystemExit("py-spy is not on the PATH: pip install py-spy")

@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 FOLDER = Path(__file__).parent / "images"
 DAGSTER, MLFLOW, CLASSIFIER = "http://127.0.0.1:3000", "http://127.0.0.1:5000", "http://127.0.0.1:3001"
-LINEAGE = f"{DAGSTER}/assets/champion?view=lineage&lineageScope=upstream&lineageDepth=20"
+LINEAGE = f"{DAGSTER}/assets/serving_image?view=lineage&lineageScope=upstream&lineageDepth=20"
 
 # Name of the picture, its page, a text that says that the page is there, and the size of the window.
 PAGES = (

@@ -5,11 +5,19 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
+
+from rakuten_assets_tests.serving.conftest import TOKEN
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 
 
-def test_no_input_that_the_document_allows_or_forbids_leads_to_a_5xx(service):
+ADMIN = ["--header", f"Authorization: Bearer {TOKEN}", "--include-path-regex", "^/admin"]
+
+
+@pytest.mark.parametrize("whose", [[], ADMIN], ids=["anybody", "admin"])
+def test_no_input_that_the_document_allows_or_forbids_leads_to_a_5xx(service, whose):
+    """By everybody, and by an admin."""
     command = [
         str(PROGRAM),
         "run",
@@ -19,6 +27,7 @@ def test_no_input_that_the_document_allows_or_forbids_leads_to_a_5xx(service):
         *("--phases", "examples,coverage,fuzzing"),
         *("--max-examples", "25", "--seed", "1", "--workers", "2", "--no-color"),
         *("--request-timeout", "20"),
+        *whose,
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

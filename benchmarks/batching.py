@@ -1,6 +1,6 @@
 """Claim: batches of whoever waits are as fast as BentoML's adaptive batching, and a lone caller waits less.
 
-`python benchmarks/batching.py --model FOLDER`. Both dispatchers call the same classifier in the same process, without
+`python benchmarks/batching.py [--model FOLDER]`. Both dispatchers call the same classifier in the same process, without
 HTTP: what differs is who shares a batch, and how long a call waits for others.
 """
 
@@ -10,9 +10,10 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bentoml._internal.marshal.dispatcher import CorkDispatcher
-from load import write_products
+from load import champion, write_products
 
 from rakuten_assets.core.classifier import ProductClassifier
 from serving.batching import Batcher
@@ -24,11 +25,16 @@ POOL = ThreadPoolExecutor(1)
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="folder of a classifier; without it a sample champion is trained")
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    classifier, products = ProductClassifier.load(arguments.model), write_products(300)
+    with TemporaryDirectory() as name:
+        compare(arguments.model or champion(Path(name) / "sample"), arguments)
+
+
+def compare(folder: Path, arguments: argparse.Namespace) -> None:
+    classifier, products = ProductClassifier.load(folder), write_products(300)
     print("| callers | ours, products/s | BentoML's | ratio | ours, p50 ms | BentoML's |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for callers in (1, 8, 32):

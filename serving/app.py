@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 # Where explanations and searches are computed, and how many of them may wait.
 ASIDE = ThreadPoolExecutor(1, thread_name_prefix="aside")
-MOST_ASIDE = 32
+MOST_ASIDE = 16
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Error, "description": text}

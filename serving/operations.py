@@ -8,7 +8,7 @@ from serving.live import Live
 from serving.schemas import Challenger, Deployment, DeploymentReport
 
 # Loading takes seconds; a worker that needs longer than this has a problem.
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 45
 POLL_SECONDS = 0.05
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,10 @@ from serving.settings import BentoArguments, ServingSettings
 # Products of a task that are classified at once: those of impatient callers find their place between them.
 TASK_CHUNK = 16
 
+# A thread that reads texts or loads a model hands Python's lock on after this long. With the default of 5 ms, one that
+# decodes a picture, which takes the lock dozens of times, would wait that long each time.
+SWITCH_SECONDS = 0.0005
+
 arguments = bentoml.use_arguments(BentoArguments)
 settings = ServingSettings()
 
@@ -34,7 +39,8 @@ app.include_router(admin.router)
 @bentoml.service(
     name="RakutenClassifier",
     workers=workers,
-    traffic={"timeout": 300},
+    # BentoML keeps some 4 KB of every request for this long, also when it has been answered.
+    traffic={"timeout": 60},
     image=image(arguments.device, arguments.requirements),
     envs=[{"name": name, "value": threads} for name in THREADS] + [{"name": "MALLOC_ARENA_MAX", "value": "2"}],
 )
@@ -49,6 +55,7 @@ class RakutenClassifier:
         import cv2
 
         cv2.setNumThreads(int(threads))
+        sys.setswitchinterval(SWITCH_SECONDS)
         folder = Path(self.bundled.path) / CLASSIFIER if arguments.model else None
         self.live = app.state.live = Live(settings, folder)
         self.live.start()

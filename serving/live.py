@@ -4,6 +4,10 @@ import asyncio
 import hashlib
 import logging
 import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rakuten_assets.core.classifier import ProductClassifier
@@ -22,6 +26,20 @@ WATCH_SECONDS = 0.25
 
 # Shadow answers under way in a worker; more are dropped, so that a slow challenger slows nobody.
 MOST_SHADOWS = 32
+
+
+def _give_way() -> None:
+    """Let the threads that answer go first: a model is loaded in the time that they leave."""
+    if sys.platform == "linux":  # elsewhere priorities are of processes
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+LOADER = ThreadPoolExecutor(1, thread_name_prefix="loader", initializer=_give_way)
+
+
+async def aside(work: Callable[..., None], *arguments: object) -> None:
+    """Load or exchange models without holding up the answers."""
+    await asyncio.get_running_loop().run_in_executor(LOADER, work, *arguments)
 
 
 class Live:
@@ -94,7 +112,7 @@ class Live:
             return
         self._seen = changed
         try:
-            await asyncio.to_thread(self._take, wanted)
+            await aside(self._take, wanted)
         except Refused as error:
             logger.error("Generation %s was not taken on: %s", wanted.generation, error)
             self._note(wanted, str(error))

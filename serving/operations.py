@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from serving.errors import Refused
-from serving.live import Live
+from serving.live import Live, aside
 from serving.schemas import Challenger, Deployment, DeploymentReport
 
 # Loading takes seconds; a worker that needs longer than this has a problem.
@@ -49,7 +49,7 @@ async def rollback(live: Live) -> DeploymentReport:
         now = _now(live)
         if now.previous is None or now.champion is None:
             raise Refused(409, "nothing_before", "There is no model to roll back to.")
-        await asyncio.to_thread(live.prepare, now.previous)
+        await aside(live.prepare, now.previous)
         rejected = now.rejected | {now.champion: "rolled back"}
         return await _carry_out(live, now, champion=now.previous, previous=None, rejected=rejected)
 
@@ -61,7 +61,7 @@ def _now(live: Live) -> Deployment:
 async def _prepare(live: Live, now: Deployment, version: str) -> None:
     """Load and check the model here, before anyone is asked to change; one that cannot be trusted is remembered."""
     try:
-        await asyncio.to_thread(live.prepare, version)
+        await aside(live.prepare, version)
     except Refused as error:
         if error.status == 409:
             _write(live, now, rejected=now.rejected | {version: error.message})

@@ -21,6 +21,9 @@ from rakuten_assets.settings import Settings
 # A service that has not answered by then never will.
 START_SECONDS = 120
 
+# A service that has not ended by then is made to: the daemon, say, which waits for a run that is under way.
+STOP_SECONDS = 20
+
 
 def serve(settings: Settings, console: Console) -> None:
     """Start every service; print their addresses; end with them or on Ctrl-C."""
@@ -161,9 +164,10 @@ def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     """Ask each process group to end, and end those that do not."""
     for process in processes.values():
         _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
     for process in processes.values():
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=max(deadline - time.monotonic(), 0.1))
         except subprocess.TimeoutExpired:
             _signal(process, signal.SIGKILL)
 

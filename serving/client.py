@@ -6,6 +6,7 @@
 """
 
 import base64
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,6 +15,9 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from serving import schemas
+
+# How often a service that has too much to do is asked again, each time after the pause that it asks for.
+PATIENCE = 2
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -128,15 +132,22 @@ class Client:
         return model.model_validate(self._answer("POST", path, json=body, **options))
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
-        try:
-            response = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise ServiceUnavailable(f"The prediction service at {self._url} does not answer: {error}") from error
+        response = self._sent(method, path, **options)
+        for _ in range(PATIENCE):
+            if response.status_code == 429:
+                time.sleep(float(response.headers.get("retry-after", 1)))
+                response = self._sent(method, path, **options)
         if response.status_code >= 500:
             raise ServiceUnavailable(f"The prediction service at {self._url} cannot answer: {_said(response)[1]}")
         if response.status_code >= 400:
             raise ServiceRefused(*_said(response), response.status_code)
         return response.json()
+
+    def _sent(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise ServiceUnavailable(f"The prediction service at {self._url} does not answer: {error}") from error
 
 
 def _product(designation: str, description: str, image: bytes | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 
 from rakuten_assets.core.deliveries import batch_keys
 from rakuten_assets.core.sample import write_sample
+from serving.client import Client
 
 # From dropping a delivery to the gate's verdict; three runs that each wait for a sensor's tick.
 PATIENCE_SECONDS = 300
@@ -78,6 +79,13 @@ def test_a_delivery_in_the_drop_folder_is_learnt_from_without_a_hand(platform, s
     computed = platform.instance.get_runs(dg.RunsFilter(job_name="prepare_batch"), limit=20)
     by_sensor = {each.tags["dagster/partition"] for each in computed if "dagster/sensor_name" in each.tags}
     assert by_sensor == new
+    champion = platform.registry.get("champion").version
+
+    def champion_answers():
+        with Client(f"http://127.0.0.1:{ports['RAKUTEN_SERVING_PORT']}") as client:
+            return client.ready() and client.predict("Piscine").model_version == champion
+
+    until(champion_answers, PATIENCE_SECONDS)
     verdict = platform.registry.get("challenger").tags["gate"]
     assert verdict.split(":")[0] in {"promoted", "refused", "kept"}
     assert (run.status == dg.DagsterRunStatus.SUCCESS) == (not verdict.startswith("refused"))

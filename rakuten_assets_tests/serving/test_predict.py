@@ -1,14 +1,20 @@
 """What the service answers: to JSON and to forms, to one product and to many."""
 
+import json
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
+from rakuten_assets.assets.champion import chunks, gold_products
+from rakuten_assets.assets.training import read_opinion
+from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.products import Product
 from rakuten_assets.core.taxonomy import CODES, NAMES
-from rakuten_assets_tests.serving.conftest import as_base64
+from rakuten_assets.resources import DataRoot
+from rakuten_assets_tests.serving.conftest import START_SECONDS, as_base64, start, stop, until
 
 TITLE, TEXT = "Piscine tubulaire ronde 366 x 76 cm", "<p>Avec filtre &amp; échelle</p>"
 
@@ -131,7 +137,7 @@ def test_another_category_can_be_explained(service):
 
 
 def test_similar_products_are_known_ones(service, platform):
-    known = platform.table("products", "*").filter(~__import__("polars").col("prdtypecode").is_null())
+    known = platform.table("products", "*").drop_nulls("prdtypecode")
     nearest = service.client.similar(TITLE, count=7)
     assert len(nearest) == 7
     similarities = [each.similarity for each in nearest]
@@ -166,30 +172,37 @@ def test_metrics_tell_versions_and_roles_apart(service, champion):
     assert "bentoml_service_request_duration_seconds" in found
 
 
-def test_asset_stored_classifier_and_live_service_agree(platform, service, classifier, champion):
-    """Parity: the same products get the same probabilities in all three, to 1e-6."""
-    from rakuten_assets.assets.champion import chunks, gold_products
-    from rakuten_assets.assets.training import read_opinion
-    from rakuten_assets.resources import DataRoot
+@pytest.fixture
+def newest(platform, tmp_path):
+    """The newest stacked model, whose text and image models the assets hold, and a service of it."""
+    folder = platform.settings.root / latest(platform, "stacked_model")
+    running = start(tmp_path, platform.settings.root, folder.name, RAKUTEN_SERVING_WORKERS="1")
+    until(running.client.ready, START_SECONDS, running)
+    yield ProductClassifier.load(Path(str(folder))), running.client
+    stop(running)
 
-    splits, products = platform.table("splits"), platform.table("products", "*")
-    gold = gold_products(splits, products).head(40)
+
+def latest(platform, asset):
+    """The folder that an asset's newest model lies in."""
+    return json.loads((platform.settings.root / "models" / asset / "latest.json").read_text())["folder"]
+
+
+def test_asset_stored_classifier_and_live_service_agree(platform, newest):
+    """Parity: the same products get the same probabilities in all three, to 1e-6."""
+    classifier, client = newest
+    splits = platform.table("splits")
+    gold = gold_products(splits, platform.table("products", "*")).head(40)
     rows = [each for part in chunks(gold, DataRoot(url=str(platform.settings.root))) for each in part]
     stored = classifier.predict_log_proba(rows)
     live = np.zeros_like(stored.stacked)
     for row, product in enumerate(rows):
-        answer = service.client.predict(product.designation, product.description, product.image, top=27)
-        for each in answer.categories:
+        for each in client.predict(product.designation, product.description, product.image, top=27).categories:
             live[row, CODES.index(each.code)] = each.confidence
     assert np.abs(live - np.exp(stored.stacked)).max() <= 1e-6
-    models = platform.settings.root / "models"
     of_gold = splits["productid"].is_in(gold["productid"].implode()).to_numpy()
-    import json
-
     for name in ("text", "image"):
-        pointer = json.loads((models / f"{name}_model" / "latest.json").read_text())["folder"]
-        asset = read_opinion(platform.settings.root / pointer, splits["productid"])[of_gold]
-        assert np.nanmax(np.abs(np.exp(asset) - np.exp(getattr(stored, name)))) <= 1e-6
+        opinion = read_opinion(platform.settings.root / latest(platform, f"{name}_model"), splits["productid"])[of_gold]
+        assert np.nanmax(np.abs(np.exp(opinion) - np.exp(getattr(stored, name)))) <= 1e-6
 
 
 def test_a_product_is_answered_like_in_process(service, classifier, picture):

@@ -26,9 +26,12 @@ class Board:
         except FileNotFoundError:
             return None
 
-    def changed(self) -> int:
-        """A number that is another one after each `write`."""
-        return self._file.stat().st_mtime_ns if self._file.exists() else 0
+    def changed(self) -> tuple[int, int]:
+        """Another value after each `write`: its file is a new one, also within one tick of the clock."""
+        if not self._file.exists():
+            return 0, 0
+        found = self._file.stat()
+        return found.st_ino, found.st_mtime_ns
 
     def write(self, deployment: Deployment) -> None:
         _replace(self._file, deployment.model_dump_json(indent=2))

@@ -53,7 +53,7 @@ class Live:
         self.deployment = Deployment()
         self._terms: Challenger | None = None
         self._bundled = bundled
-        self._seen = -1
+        self._seen = (-1, -1)
         self._shadows: set[asyncio.Task[None]] = set()
         self._prepared: dict[str, ProductClassifier] = {}
 
@@ -80,19 +80,19 @@ class Live:
         self._prepared = {version: self._classifier(version)}
 
     def start(self) -> None:
-        """Load what is wanted, or else what the service was started with; blocks."""
+        """Load what is wanted, or else as much of it as can be had, or what the service was started with; blocks."""
         self._seen = self.board.changed()
         wanted = self.board.read() or Deployment()
         first = self.settings.model or bundled_version(self._bundled)
-        for version in dict.fromkeys(filter(None, (wanted.champion, first))):
+        alone = {"challenger": None}
+        choices = [wanted, wanted.model_copy(update=alone), wanted.model_copy(update={**alone, "champion": first})]
+        for choice in (each for each in choices if each.champion):
             try:
-                self._take(wanted.model_copy(update={"champion": version}))
+                self._take(choice)
                 return
             except Refused as error:
-                logger.error("Version %s was not loaded: %s", version, error)
-                self._note(wanted, str(error))
-        if not first and wanted.champion is None:
-            self._note(wanted)
+                logger.error("Champion %s, challenger %s: %s", choice.champion, choice.challenger, error)
+        self._note(wanted)
         logger.warning("No model is loaded: the service is not ready until one is deployed.")
 
     async def watch(self) -> None:

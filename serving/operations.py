@@ -21,7 +21,7 @@ async def deploy(live: Live, version: str) -> DeploymentReport:
     """Let `version` answer; raises `Refused` (404, 409), and then what answered before goes on."""
     with live.board.exclusive():
         now = _now(live)
-        if version == now.champion:
+        if version == now.champion == report(live).answering:
             return report(live)
         await _prepare(live, now, version)
         others = {known: reason for known, reason in now.rejected.items() if known != version}

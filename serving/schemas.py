@@ -215,3 +215,9 @@ class Deployment(BaseModel):
 
 class DeploymentReport(Deployment):
     workers: list[Worker]
+
+    @property
+    def answering(self) -> str | None:
+        """The version that every worker answers with; None where they differ, or none does."""
+        versions = {worker.champion for worker in self.workers}
+        return versions.pop() if len(versions) == 1 else None

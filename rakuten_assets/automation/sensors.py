@@ -128,11 +128,11 @@ def champion_changed(
         return dg.SkipReason(f"Whether {champion.version} answers cannot be seen: {error}")
     version, since = champion.version, _since(context.cursor, champion.version)
     cursor = json.dumps({"version": version, "since": since})
-    reason = _against(context.instance, version, since, now.champion, now.rejected)
+    reason = _against(context.instance, version, since, now.answering, now.rejected)
     if reason:
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
-    answers = now.champion == version
-    why = f"champion {version} has no Bento yet" if answers else f"champion {version} replaces {now.champion or 'none'}"
+    replaced = f"champion {version} replaces {now.answering or 'none'}"
+    why = f"champion {version} has no Bento yet" if now.answering == version else replaced
     tags = {"rakuten/reason": why, DEPLOYS: version}
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=None, tags=tags)], cursor=cursor)
 

@@ -187,6 +187,30 @@ def test_a_restarted_service_goes_on_with_what_was_deployed(models, tmp_path):
         stop(running)
 
 
+def test_a_service_whose_models_are_gone_answers_with_what_it_has(models, champion, tmp_path):
+    _, first, second, third = models
+    root = tmp_path / "root"
+    shutil.copytree(models[0], root)
+    running = start(tmp_path, root, first, RAKUTEN_SERVING_WORKERS="1")
+    until(running.client.ready, START_SECONDS, running)
+    running.client.deploy(second)
+    running.client.challenge(third)
+    for gone, version in ((third, second), (second, first)):
+        stop(running)
+        shutil.rmtree(root / "models" / "stacked_model" / gone)
+        running = start(tmp_path, root, first, RAKUTEN_SERVING_WORKERS="1")
+        until(running.client.ready, START_SECONDS, running)
+        assert running.client.model().version == version
+    try:
+        report = running.client.deployment()
+        assert (report.champion, report.answering) == (second, first)
+        with pytest.raises(ServiceRefused) as refusal:
+            running.client.deploy(second)
+        assert refusal.value.status == 404
+    finally:
+        stop(running)
+
+
 def test_a_service_without_a_model_waits_for_one(models, tmp_path):
     running = start(tmp_path, models[0])
     try:

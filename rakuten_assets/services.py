@@ -45,6 +45,8 @@ def serve(settings: Settings, console: Console) -> None:
     logs.mkdir(exist_ok=True)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A shell without a terminal lets what it starts in the background ignore this one; here it is how one stops.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for name, command in _commands(settings).items():
             processes[name] = _start(name, command, environment, logs)

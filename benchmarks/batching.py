@@ -1,4 +1,4 @@
-"""Claim: batches of whoever waits are as fast as BentoML's adaptive batching, and a lone caller waits less.
+"""Claim: batches of whoever waits are as fast as BentoML's adaptive batching.
 
 `python benchmarks/batching.py [--model FOLDER]`. Both dispatchers call the same classifier in the same process, without
 HTTP: what differs is who shares a batch, and how long a call waits for others.

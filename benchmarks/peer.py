@@ -1,6 +1,6 @@
 """The prediction service as one would write it first: a FastAPI route that classifies each request by itself.
 
-`serving.py` starts it with uvicorn, `RAKUTEN_PEER_MODEL` being the classifier's folder. Its requests and answers are
+`prediction_service.py` starts it with uvicorn, `RAKUTEN_PEER_MODEL` being the classifier's folder. Its requests and answers are
 those of the prediction service, and so is the classifier, which it loads once.
 """
 

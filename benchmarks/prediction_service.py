@@ -1,6 +1,6 @@
 """The prediction service beside the way one would write it first, and beside the classifier without HTTP.
 
-Run: python benchmarks/serving.py [--model FOLDER] [--seconds S] [--rounds N] [--memory] [--profile DIR]
+Run: python benchmarks/prediction_service.py [--model FOLDER] [--seconds S] [--rounds N] [--memory] [--profile DIR]
 
 Closed loops of 1, 8 and 32 clients ask all sides for the same distinct products of real size, in rounds, so that
 each side has the machine in turn; medians of the rounds are printed. Then requests come to the service at 70 % of its

@@ -1,7 +1,7 @@
 """The prediction service as one would write it first: a FastAPI route that classifies each request by itself.
 
-`prediction_service.py` starts it with uvicorn, `RAKUTEN_PEER_MODEL` being the classifier's folder. Its requests and answers are
-those of the prediction service, and so is the classifier, which it loads once.
+`prediction_service.py` starts it with uvicorn, `RAKUTEN_PEER_MODEL` being the classifier's folder. Its requests and
+answers are those of the prediction service, and so is the classifier, which it loads once.
 """
 
 import base64

@@ -16,7 +16,7 @@ ADMIN = ["--header", f"Authorization: Bearer {TOKEN}", "--include-path-regex", "
 
 
 @pytest.mark.parametrize("whose", [[], ADMIN], ids=["anybody", "admin"])
-def test_no_input_that_the_document_allows_or_forbids_leads_to_a_5xx(service, whose):
+def test_no_input_that_the_document_allows_or_forbids_leads_to_a_5xx(service, whose, tmp_path):
     """By everybody, and by an admin."""
     command = [
         str(PROGRAM),
@@ -29,7 +29,7 @@ def test_no_input_that_the_document_allows_or_forbids_leads_to_a_5xx(service, wh
         *("--request-timeout", "20"),
         *whose,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert service.client.predict("Piscine").categories
     assert "Traceback" not in service.log

@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from rakuten_assets import user_commands
 from rakuten_assets.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app.add_typer(user_commands.app, name="user")
 console = Console(stderr=True)
 
 # Exit codes beside 0: 1 for what failed, 2 for what was asked wrongly (typer's own), and this one, so that a
@@ -178,7 +180,8 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after one product was classified.")] = False,
 ) -> None:
     """Sample catalogue, whole lineage, then all services: everything from nothing."""
-    from rakuten_assets.core.products import Product
+    from rakuten_assets.demonstration import accounts, submit_one
+    from rakuten_assets.services import serve
 
     settings = Settings()
     folder = settings.local_state / "sample" / f"{products}-{seed}"
@@ -186,12 +189,14 @@ def demo(
         sample(folder, products, seed)
     ingest(folder)
     materialize(reason="rakuten demo")
-    product = Product("Piscine tubulaire ronde 366 x 76 cm", "Avec filtre et échelle, bâche comprise.")
-    answer = _champion().predict([product], top=3)[0]
-    console.print(f"\n[bold]{product.designation}[/bold]")
-    for category in answer.categories:
-        console.print(f"  {category.confidence:6.1%}  {category.code}  {category.name}")
-    if not once:
+    people = accounts(settings)
+    table = Table("role", "e-mail", "password", title="demo accounts")
+    for person in people:
+        table.add_row(person.role, person.email, person.password)
+    console.print(table)
+    if once:
+        _or_fail(lambda: serve(settings, console, once=lambda: submit_one(settings, people[0], console)))
+    else:
         up()
 
 
@@ -205,7 +210,7 @@ def _or_fail(action: Any) -> Any:
     """The action's result; what the user can mend becomes one sentence and exit code 1."""
     try:
         return action()
-    except (ValueError, OSError, LookupError) as error:
+    except (ValueError, OSError, LookupError, RuntimeError) as error:
         raise _failed(str(error)) from error
 
 

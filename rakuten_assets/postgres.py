@@ -21,6 +21,20 @@ def database_url(name: str, settings: Settings | None = None) -> str:
     return _database_url(name, settings.database_url or _embedded(str(settings.local_state / "postgres")))
 
 
+def application_url(settings: Settings | None = None) -> str:
+    """URL of the operational database in its newest form, as the role of the application."""
+    settings = settings or Settings()
+    file = settings.database_app_password_file
+    return _application_url(database_url("rakuten", settings), file.read_text().strip() if file else None)
+
+
+@cache
+def _application_url(owner_url: str, password: str | None) -> str:
+    from rakuten_assets.store.database import prepare
+
+    return prepare(owner_url, password)
+
+
 @cache
 def _database_url(name: str, server: str) -> str:
     from sqlalchemy import make_url

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ from rakuten_assets.core.classifier_files import COMPLETE as COMPLETE
 from rakuten_assets.core.classifier_files import folder_hash, is_local
 from rakuten_assets.core.embeddings import BUILT_IN
 from rakuten_assets.core.preparation import PreparationSettings
+from rakuten_assets.postgres import application_url
 from rakuten_assets.registry import MODEL, Registry
 from rakuten_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from rakuten_assets.store.store import Store
     from serving.client import Client
 
 
@@ -168,6 +171,22 @@ class Serving(dg.ConfigurableResource):
         return Client(self.url, file.read_text().strip() if file.is_file() else None, timeout)
 
 
+class Operations(dg.ConfigurableResource):
+    """The operational database, which the web app writes."""
+
+    @property
+    def store(self) -> "Store":
+        return _store()
+
+
+@cache
+def _store() -> "Store":
+    """One pool of connections a process, made when it is first needed."""
+    from rakuten_assets.store.store import Store
+
+    return Store(application_url())
+
+
 def resources(settings: Settings) -> dict[str, Any]:
     """Every resource, for one deployment: the composition root of the Dagster side."""
     root = str(settings.root)
@@ -186,6 +205,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             equalise=settings.equalise,
         ),
         "translation": Translation(kind=settings.translator, model=settings.translation_model),
+        "operations": Operations(),
         "serving": Serving(
             url=settings.classifier_url,
             token_file=str(settings.serving_token_file.absolute()),

@@ -8,15 +8,19 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from rakuten_assets.lineage import PROJECT, bury_the_dead, home, instance
-from rakuten_assets.postgres import database_url
+from rakuten_assets.postgres import application_url, database_url
 from rakuten_assets.registry import Registry
 from rakuten_assets.settings import Settings
+
+# What a product needs to be classified.
+CLASSIFYING = ("web-app", "worker", "classifier")
 
 # A service that has not answered by then never will.
 START_SECONDS = 120
@@ -25,8 +29,11 @@ START_SECONDS = 120
 STOP_SECONDS = 20
 
 
-def serve(settings: Settings, console: Console) -> None:
-    """Start every service; print their addresses; end with them or on Ctrl-C."""
+def serve(settings: Settings, console: Console, once: Callable[[], None] | None = None) -> None:
+    """Start every service; print their addresses; end with them or on Ctrl-C.
+
+    With `once`, start what it takes to classify a product, call it, and end.
+    """
     _refuse_a_second_time(settings)
     with instance(settings) as opened:
         bury_the_dead(opened, services_stopped=True)
@@ -34,6 +41,7 @@ def serve(settings: Settings, console: Console) -> None:
         os.environ
         | _exported(settings)
         | _for_the_classifier(settings)
+        | _for_the_web_app(settings)
         | {
             "DAGSTER_HOME": str(home(settings)),
             # In the environment, not on the command line: a process list is everybody's to read.
@@ -49,10 +57,15 @@ def serve(settings: Settings, console: Console) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for name, command in _commands(settings).items():
-            processes[name] = _start(name, command, environment, logs)
+            if once is None or name in CLASSIFYING:
+                processes[name] = _start(name, command, environment, logs)
         with console.status("starting the services"):
             for name, url in _addresses(settings).items():
-                _wait(name, url, processes, logs)
+                if name in processes:
+                    _wait(name, url, processes, logs)
+        if once:
+            once()
+            return
         console.print(_table(settings))
         console.print(f"Deliveries dropped into [bold]{settings.drop_folder}[/bold] are taken in. Ctrl-C stops.")
         _watch(processes, logs, console)
@@ -64,7 +77,7 @@ def serve(settings: Settings, console: Console) -> None:
 
 def _refuse_a_second_time(settings: Settings) -> None:
     """Raise RuntimeError where a port is taken: by these services, most likely, and their runs are alive."""
-    for port in (settings.dagster_port, settings.mlflow_port, settings.serving_port):
+    for port in (settings.dagster_port, settings.mlflow_port, settings.serving_port, settings.webapp_port):
         with socket.socket() as probe:
             if probe.connect_ex((settings.host, port)) == 0:
                 raise RuntimeError(f"Port {port} of {settings.host} is taken: do these services run already?")
@@ -95,6 +108,18 @@ def _for_the_classifier(settings: Settings) -> dict[str, str]:
     }
 
 
+def _for_the_web_app(settings: Settings) -> dict[str, str]:
+    """What the web app and its worker are told; its database as a role that rewrites no audit line."""
+    return {
+        "RAKUTEN_WEBAPP_DATABASE_URL": application_url(settings),
+        "RAKUTEN_WEBAPP_DATA_ROOT": str(settings.root),
+        "RAKUTEN_WEBAPP_HOST": settings.host,
+        "RAKUTEN_WEBAPP_SERVING_URL": settings.classifier_url,
+        "RAKUTEN_WEBAPP_DAGSTER_URL": f"http://{settings.host}:{settings.dagster_port}",
+        "RAKUTEN_WEBAPP_MLFLOW_URL": f"http://{settings.host}:{settings.mlflow_port}",
+    }
+
+
 def _token_file(settings: Settings) -> Path:
     """The file with the service's admin token, made where it is missing: for this user's eyes only."""
     file = settings.serving_token_file.absolute()
@@ -117,6 +142,8 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
             *(python, "-m", "bentoml", "serve", "serving.service:RakutenClassifier"),
             *("--host", host, "--port", str(settings.serving_port)),
         ],
+        "web-app": [python, "-m", "webapp"],
+        "worker": [python, "-m", "webapp.worker"],
         "dagster-daemon": [python, "-m", "dagster._daemon", "run", "-w", workspace],
         "mlflow": [
             *(python, "-m", "mlflow", "server", "--workers", "1"),
@@ -131,7 +158,13 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "dagster": f"http://{settings.host}:{settings.dagster_port}/server_info",
         "mlflow": f"http://{settings.host}:{settings.mlflow_port}/health",
         "classifier": f"http://{settings.host}:{settings.serving_port}/livez",
+        "web-app": f"{web_address(settings)}/healthz",
     }
+
+
+def web_address(settings: Settings) -> str:
+    """Where sellers and administrators go."""
+    return f"http://{settings.host}:{settings.webapp_port}"
 
 
 def _start(name: str, command: list[str], environment: dict[str, str], logs: Path) -> subprocess.Popen[bytes]:
@@ -183,6 +216,7 @@ def _table(settings: Settings) -> Table:
     table = Table(title="running")
     table.add_column("service")
     table.add_column("address", no_wrap=True)
+    table.add_row("Web app", web_address(settings))
     table.add_row("Dagster UI", f"http://{settings.host}:{settings.dagster_port}")
     table.add_row("Prediction service", f"http://{settings.host}:{settings.serving_port}")
     table.add_row("MLflow", f"http://{settings.host}:{settings.mlflow_port}")

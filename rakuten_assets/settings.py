@@ -21,6 +21,9 @@ class Settings(BaseSettings):
         None,
         description="A PostgreSQL server, postgresql://user:password@host:port. Empty: an embedded one.",
     )
+    database_app_password_file: Path | None = Field(
+        None, description="File with the password of the role rakuten_app, which a configured server asks for."
+    )
     drop_folder: Path = Field(Path("data/drop"), description="Folder watched for new deliveries.")
     batch_size: int = Field(20_000, gt=0, description="Products in a batch, the unit that a delivery grows by.")
     text_backbone: str = Field("built-in", description="Text encoder: built-in, a hub name or a local folder.")
@@ -38,6 +41,7 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, description="Port of the Dagster UI.")
     mlflow_port: int = Field(5000, description="Port of the MLflow UI.")
     serving_port: int = Field(3001, description="Port of the prediction service.")
+    webapp_port: int = Field(8080, description="Port of the web app.")
     serving_url: str = Field(
         "", description="The prediction service that champions go to. Empty: the one started here."
     )

@@ -18,7 +18,7 @@ from rakuten_assets.core.linear import positions
 from rakuten_assets.core.products import Product
 from rakuten_assets.core.taxonomy import CODES
 from rakuten_assets.registry import Registered
-from rakuten_assets.resources import DataRoot, ModelStore, Tracking
+from rakuten_assets.resources import DataRoot, ModelStore, Operations, Tracking
 
 # Tag of a registered version: the champion that it was found no worse than.
 PASSED = "gate_passed_against"
@@ -57,6 +57,7 @@ def gate(
     data: DataRoot,
     model_store: ModelStore,
     tracking: Tracking,
+    operations: Operations,
 ) -> dg.AssetCheckResult:
     """The challenger is at least as good as the champion, both scored anew on the same gold rows."""
     registry = tracking.registry
@@ -66,19 +67,23 @@ def gate(
     gold = gold_products(splits, products)
     labels = positions(gold["prdtypecode"].cast(pl.Int64).to_numpy())
     same = old is not None and old.version == new.version
-    scored_new = _score(model_store, new, gold, data)
+    said = _opinions(model_store, new, gold, data)
+    scored_new = said["stacked"]
     scored_old = None if old is None else scored_new if same else _score_or_nothing(model_store, old, gold, data)
     verdict = evaluate.judge(scored_new, scored_old, labels, same_model=same)
     registry.tag(new, "gate", verdict.reason)
     # Names the champion that was beaten: a verdict is no pass against a later one, nor for a model it never saw.
     registry.tag(new, PASSED, _name(old) if verdict.promoted else "refused")
+    report = evaluate.report(said, labels, products["prdtypecode"].drop_nulls().to_list(), verdict)
+    mlflow = {"mlflow": tracking.model_url(new.number)}
+    operations.store.models.record(new.version, new.number, verdict.reason, report | mlflow)
     return dg.AssetCheckResult(
         passed=verdict.promoted, description=verdict.reason, metadata=_metadata(verdict, new, old)
     )
 
 
 @whole("registry", kinds={"mlflow"}, deps=[challenger])
-def champion(tracking: Tracking) -> dg.MaterializeResult:
+def champion(tracking: Tracking, operations: Operations) -> dg.MaterializeResult:
     """The model that answers: the challenger that passed the gate, under the MLflow alias `champion`."""
     registry = tracking.registry
     model = registry.get("challenger")
@@ -90,6 +95,7 @@ def champion(tracking: Tracking) -> dg.MaterializeResult:
         if model.tags.get(PASSED) != _name(old):
             raise dg.Failure(f"Version {model.version} has not passed the gate against today's champion: {reason}.")
         registry.promote(model, reason)
+        operations.store.models.promote(model.version, reason)
     return dg.MaterializeResult(
         metadata={
             "version": model.version,
@@ -112,10 +118,22 @@ def gold_products(splits: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     return products.join(gold.select("productid"), on="productid", how="semi", maintain_order="left")
 
 
+def opinions(classifier: ProductClassifier, rows: pl.DataFrame, data: DataRoot) -> dict[str, Array]:
+    """Log-probabilities (rows x 27) of stored products, as the classifier gives them for raw products.
+
+    Under `text`, `image` and `stacked`; rows without a text or a picture are NaN there.
+    """
+    parts = [classifier.predict_log_proba(part) for part in chunks(rows, data)]
+    nothing = np.empty((0, len(CODES)))
+    return {
+        name: np.concatenate([nothing, *(getattr(part, name) for part in parts)])
+        for name in ("text", "image", "stacked")
+    }
+
+
 def classify(classifier: ProductClassifier, rows: pl.DataFrame, data: DataRoot) -> Array:
-    """Log-probabilities (rows x 27) of stored products, as the classifier gives them for raw products."""
-    parts = [classifier.predict_log_proba(part).stacked for part in chunks(rows, data)]
-    return np.concatenate(parts) if parts else np.empty((0, len(CODES)))
+    """The classifier's answers (rows x 27, log-probabilities) for stored products."""
+    return opinions(classifier, rows, data)["stacked"]
 
 
 def chunks(rows: pl.DataFrame, data: DataRoot) -> Iterator[list[Product]]:
@@ -126,14 +144,14 @@ def chunks(rows: pl.DataFrame, data: DataRoot) -> Iterator[list[Product]]:
         yield [Product(title, description, image) for (title, description), image in zip(texts, images, strict=True)]
 
 
-def _score(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
-    return classify(ProductClassifier.load(model_store.fetch(model.folder)), gold, data)
+def _opinions(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> dict[str, Array]:
+    return opinions(ProductClassifier.load(model_store.fetch(model.folder)), gold, data)
 
 
 def _score_or_nothing(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
     """Scores of the champion; all NaN, which the gate refuses, where its folder cannot be read any more."""
     try:
-        return _score(model_store, model, gold, data)
+        return _opinions(model_store, model, gold, data)["stacked"]
     except Exception as error:  # whatever it is that it cannot be read for, a comparison it is not
         dg.get_dagster_logger().error(f"The champion {model.version} cannot be scored: {error}")
         return np.full((len(gold), len(CODES)), np.nan)

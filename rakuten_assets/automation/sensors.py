@@ -10,11 +10,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from rakuten_assets.assets.champion import PASSED
 from rakuten_assets.assets.common import register_batches
 from rakuten_assets.automation.jobs import PER_BATCH, deploy, ingest_delivery, prepare_batch, retrain
 from rakuten_assets.core.deliveries import batch_keys
 from rakuten_assets.core.delivery_files import UnusableFile, find_files
-from rakuten_assets.resources import DataRoot, Serving, Tracking
+from rakuten_assets.resources import DataRoot, Operations, Serving, Tracking
 from rakuten_assets.settings import Settings
 
 # A delivery is taken in when nothing in it changed for this long: until then it is still being copied.
@@ -25,6 +26,9 @@ ATTEMPTS = 3
 
 # The service answers in milliseconds, and a tick of a sensor is short.
 SERVICE_SECONDS = 0.5
+
+# Tag of a run: the retraining that it carries out.
+ASKED = "rakuten/asked"
 
 # Tag of a run: the version that it deploys.
 DEPLOYS = "rakuten/deploys"
@@ -137,6 +141,42 @@ def champion_changed(
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=None, tags=tags)], cursor=cursor)
 
 
+@dg.sensor(
+    job=retrain,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts the retraining that an administrator asked for, and writes back what became of it.",
+)
+def retraining_asked(
+    context: dg.SensorEvaluationContext, operations: Operations, tracking: Tracking
+) -> dg.SensorResult:
+    retrainings = operations.store.retrainings
+    asked = retrainings.under_way()
+    if asked is None:
+        return dg.SensorResult(skip_reason="Nobody asks for a retraining.")
+    run = next(iter(context.instance.get_runs(dg.RunsFilter(tags={ASKED: str(asked.id)}), limit=1)), None)
+    if run:
+        state = _outcome(run, tracking)
+        if state != asked.state:
+            retrainings.mark(asked.id, state, run.run_id)
+        return dg.SensorResult(skip_reason=f"Retraining {asked.id} is {state}, run {run.run_id}.")
+    if _training(context.instance):
+        return dg.SensorResult(skip_reason=f"Retraining {asked.id} waits until the one under way has ended.")
+    tags = {"rakuten/reason": f"{asked.by} asked: {asked.reason}", ASKED: str(asked.id)}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"asked-{asked.id}", tags=tags)])
+
+
+def _outcome(run: dg.DagsterRun, tracking: Tracking) -> str:
+    """What became of a retraining: a challenger that the gate has sent away is no failure."""
+    if run.is_success:
+        return "succeeded"
+    if not run.is_finished:
+        return "started"
+    judged = tracking.registry.get("challenger")
+    same_run = judged is not None and judged.tags.get("dagster_run_id") == run.run_id
+    return "refused" if same_run and judged and judged.tags.get(PASSED) == "refused" else "failed"
+
+
 def _delivered(folder: Path) -> Iterator[Path]:
     """Deliveries in the drop folder: the folder itself, its sub-folders, its archives."""
     if not folder.is_dir():
@@ -233,4 +273,4 @@ def _against(
     return None
 
 
-__all__: Sequence[str] = ["catalogue_grew", "champion_changed", "new_batches", "new_deliveries"]
+__all__: Sequence[str] = ["catalogue_grew", "champion_changed", "new_batches", "new_deliveries", "retraining_asked"]

@@ -1,6 +1,6 @@
 """How good a model is, and whether another one is better."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rakuten_assets.core.calibration import Array, expected_calibration_error
+from rakuten_assets.core.calibration import Array, expected_calibration_error, reliability
 from rakuten_assets.core.taxonomy import CODES, KNOWN_CONFUSIONS, NAMES
 
 Labels = NDArray[np.intp]
@@ -170,3 +170,37 @@ def _reason(promoted: bool, same_model: bool, gain: Difference) -> str:
     if promoted:
         return f"promoted: weighted F1 {gain} on the same gold rows"
     return f"refused: weighted F1 {gain} on the same gold rows"
+
+
+def report(
+    opinions: Mapping[str, Array], labels: Labels, learnt: Sequence[int], verdict: Verdict, bins: int = 10
+) -> dict[str, Any]:
+    """Everything about a judged model that people look at, as JSON: `Models.record` says what is in it.
+
+    `opinions` are log-probabilities (rows x 27) of the gold rows by model, `labels` their class positions, `learnt`
+    the codes of all labelled products.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    gold = {name: score(said, labels) for name, said in opinions.items()}
+    known = ~np.isnan(opinions["stacked"][:, 0])
+    answers, truth = opinions["stacked"][known].argmax(1), labels[known]
+    places = np.arange(len(CODES))
+    parts = precision_recall_fscore_support(truth, answers, labels=places, zero_division=0)
+    confidence = np.exp(opinions["stacked"][known].max(1))
+    shares = np.bincount([CODES.index(code) for code in learnt], minlength=len(CODES)) / max(len(learnt), 1)
+    return {
+        "gold": {name: scores.as_dict() if scores else None for name, scores in gold.items()},
+        "codes": list(CODES),
+        "per_class": [
+            {"code": code, "n": int(n), "precision": float(precision), "recall": float(recall), "f1": float(f1)}
+            for code, precision, recall, f1, n in zip(CODES, *parts, strict=True)
+        ],
+        "confusion": confusion_matrix(truth, answers, labels=places).tolist(),
+        "reliability": [
+            {"confidence": sure, "accuracy": right, "n": rows}
+            for sure, right, rows, _ in reliability(confidence, answers == truth, bins)
+        ],
+        "shares": shares.tolist(),
+        "gate": asdict(verdict.difference) if verdict.difference else None,
+    }

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session as Transaction
 from rakuten_assets.store import audit
 from rakuten_assets.store.base import Verbs, clean, must_be, page
 from rakuten_assets.store.errors import Refused
-from rakuten_assets.store.records import Actor, Language, Page, Role, Session, User
+from rakuten_assets.store.records import NOBODY, Actor, Language, Page, Role, Session, User
 from rakuten_assets.store.tables import SessionRow, SignInFailure
 from rakuten_assets.store.tables import User as UserRow
 
@@ -96,7 +96,7 @@ class Accounts(Verbs):
 
     def _failed(self, user: UserRow | None, hashed_email: str) -> Refused:
         with self._transaction() as session:
-            audit.write(session, _actor(user) if user else _STRANGER, "sign_in_failed", "user", user.id if user else "")
+            audit.write(session, _actor(user) if user else NOBODY, "sign_in_failed", "user", user.id if user else "")
             row = session.get(SignInFailure, hashed_email)
         if row and row.count >= ATTEMPTS:
             return _locked(row.last_at)
@@ -249,9 +249,6 @@ class Accounts(Verbs):
         if user.id == actor.user_id and not oneself:
             raise Refused("conflict", "not_oneself")
         return user
-
-
-_STRANGER = Actor(None, "", "", "system")
 
 
 def _locked(last_at: datetime) -> Refused:

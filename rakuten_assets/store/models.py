@@ -18,19 +18,26 @@ SHOWN = 50
 class Models(Verbs):
     """Which models there were, how good, and which one answers."""
 
-    def record(self, version: str, number: str, promoted: bool, reason: str, report: Mapping[str, Any]) -> None:
-        """Keep the verdict on a model; judged again, it keeps the newer one.
+    def record(self, version: str, number: str, reason: str, report: Mapping[str, Any]) -> None:
+        """Keep the gate's verdict on a model; judged again, it keeps the newer one.
 
         `report` is JSON: `gold` (scores of text, image, stacked), `codes`, `per_class`, `confusion` (rows are the
         truth), `reliability`, `shares` (of each category among the labelled products), `mlflow`, `gate`.
         """
-        values = {"number": number, "promoted": promoted, "reason": reason, "report": dict(report)}
-        row = insert(ModelRow).values(version=version, **values)
-        again = row.on_conflict_do_update(index_elements=["version"], set_={**values, "at": datetime.now(UTC)})
+        values = {"number": number, "reason": reason, "report": dict(report)}
+        row = insert(ModelRow).values(version=version, promoted=False, **values)
         with self._transaction() as session:
-            session.execute(again)
-            action = "model_promoted" if promoted else "model_refused"
-            audit.write(session, SYSTEM, action, "model", version, number=number)
+            session.execute(row.on_conflict_do_update(index_elements=["version"], set_=values))
+            audit.write(session, SYSTEM, "model_judged", "model", version, number=number)
+
+    def promote(self, version: str, reason: str) -> None:
+        """This model, which the gate has judged, answers from now on."""
+        with self._transaction() as session:
+            row = session.get(ModelRow, version, with_for_update=True)
+            if row is None:
+                return
+            row.promoted, row.reason, row.at = True, reason, datetime.now(UTC)
+            audit.write(session, SYSTEM, "model_promoted", "model", version, number=row.number)
 
     def history(self, actor: Actor) -> list[ModelReport]:
         """The last judged models, the newest first."""

@@ -35,12 +35,13 @@ class Actor:
     user_id: int | None
     email: str
     name: str
-    role: Role | Literal["system"]
+    role: Role | Literal["system", "nobody"]
     language: Language = "fr"
     session: str | None = None
 
 
 SYSTEM = Actor(None, "", "system", "system")
+NOBODY = Actor(None, "", "", "nobody")
 
 
 @dataclass(frozen=True)
@@ -326,7 +327,10 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Retraining:
-    """A person's wish for a retraining. `state` is asked, started, succeeded or failed; `run_id` is Dagster's."""
+    """A person's wish for a retraining; `run_id` is Dagster's.
+
+    `state` is asked, started, succeeded, refused (the gate sent the challenger away) or failed.
+    """
 
     id: int
     by: str

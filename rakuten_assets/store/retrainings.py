@@ -43,7 +43,7 @@ class Retrainings(Verbs):
         return found[0] if found else None
 
     def mark(self, id: int, state: str, run_id: str | None = None) -> None:
-        """What became of it: `started` as the Dagster run `run_id`, `succeeded` or `failed`."""
+        """What became of it: `started` as the Dagster run `run_id`, `succeeded`, `refused` or `failed`."""
         with self._transaction() as session:
             row = session.get_one(RetrainingRow, id, with_for_update=True)
             row.state, row.run_id, row.changed_at = state, run_id or row.run_id, datetime.now(UTC)

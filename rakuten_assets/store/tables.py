@@ -303,4 +303,4 @@ class RetrainingRow(Base):
     run_id: Mapped[str | None]
     asked_at: Mapped[datetime] = _now()
     changed_at: Mapped[datetime] = _now()
-    __table_args__ = (CheckConstraint("state IN ('asked', 'started', 'succeeded', 'failed')", "state"),)
+    __table_args__ = (CheckConstraint("state IN ('asked', 'started', 'succeeded', 'refused', 'failed')", "state"),)

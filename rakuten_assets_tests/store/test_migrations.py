@@ -6,7 +6,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from rakuten_assets.store import audit
 from rakuten_assets.store.database import ROLE, prepare
-from rakuten_assets.store.records import SYSTEM
+from rakuten_assets.store.records import SYSTEM, AuditFilter
 from rakuten_assets.store.tables import Base
 
 
@@ -76,10 +76,12 @@ def test_the_application_cannot_take_the_lock_away(application):
 
 
 def test_an_audit_line_is_not_left_by_what_failed(store, admin):
-    with pytest.raises(ZeroDivisionError), store.audit._transaction() as session:
-        audit.write(session, SYSTEM, "never_happened", "test", 1)
-        session.flush()
-        _ = 1 / 0
-    from rakuten_assets.store.records import AuditFilter
+    def fail():
+        with store.audit._transaction() as session:
+            audit.write(session, SYSTEM, "never_happened", "test", 1)
+            session.flush()
+            raise ZeroDivisionError
 
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert store.audit.page(admin, AuditFilter(action="never_happened")).items == []

@@ -142,8 +142,9 @@ def test_rates_count_what_people_decided(store, seller, admin, classified):
 
 def test_the_champion_is_the_model_promoted_last(store, admin):
     shares = [1 / 27] * 27
-    store.models.record("1" * 16, "1", True, "the first", {"shares": shares})
-    store.models.record("2" * 16, "2", False, "worse by 1 point", {"shares": shares})
+    store.models.record("1" * 16, "1", "the first", {"shares": shares})
+    store.models.promote("1" * 16, "the first")
+    store.models.record("2" * 16, "2", "worse by 1 point", {"shares": shares})
     assert store.models.champion().version == "1" * 16
     assert [model.promoted for model in store.models.history(admin)][:2] == [False, True]
 
@@ -151,7 +152,8 @@ def test_the_champion_is_the_model_promoted_last(store, admin):
 def test_drift_is_the_distance_from_what_was_learnt(store, seller, admin, classified):
     learnt = [0.0] * 27
     learnt[CODES.index(60)] = 1.0
-    store.models.record("3" * 16, "3", True, "one category alone", {"shares": learnt})
+    store.models.record("3" * 16, "3", "one category alone", {"shares": learnt})
+    store.models.promote("3" * 16, "one category alone")
     for _ in range(50):
         classified(seller, code=2905, version="d" * 16)
     assert store.quality.weeks(admin)[-1].drift > 0.25

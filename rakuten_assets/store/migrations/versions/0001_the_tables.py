@@ -169,7 +169,9 @@ def upgrade() -> None:
         sa.Column("run_id", sa.Text(), nullable=True),
         sa.Column("asked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("state IN ('asked', 'started', 'succeeded', 'failed')", name=op.f("ck_retrainings_state")),
+        sa.CheckConstraint(
+            "state IN ('asked', 'started', 'succeeded', 'refused', 'failed')", name=op.f("ck_retrainings_state")
+        ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_retrainings_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retrainings")),
     )

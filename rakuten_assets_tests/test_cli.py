@@ -91,3 +91,35 @@ def test_services_are_not_started_over_ones_that_run(elsewhere):
         result = rakuten("up", **elsewhere, RAKUTEN_DAGSTER_PORT=port)
     assert result.returncode == 1
     assert f"Port {port}" in result.stderr
+
+
+def test_accounts_are_made_listed_blocked_and_given_new_passwords(settings, tmp_path):
+    from rakuten_assets.postgres import application_url
+    from rakuten_assets.store.errors import Refused
+    from rakuten_assets.store.store import Store
+
+    store = Store(application_url(settings))
+    password = tmp_path / "password"
+    password.write_text("une phrase assez longue\n")
+    arguments = ("user", "add", "first@example.org", "--role", "admin", "--password-file", password)
+    assert rakuten(*arguments).returncode == 0
+    assert store.accounts.sign_in("first@example.org", "une phrase assez longue")[1].role == "admin"
+    twice = rakuten(*arguments)
+    assert twice.returncode == 1
+    assert "an account with this e-mail already" in twice.stderr
+    assert "first@example.org" in rakuten("user", "list").stdout
+    assert rakuten("user", "block", "first@example.org", "--reason", "test").returncode == 0
+    with pytest.raises(Refused, match="blocked"):
+        store.accounts.sign_in("first@example.org", "une phrase assez longue")
+    assert rakuten("user", "unblock", "first@example.org").returncode == 0
+    new = rakuten("user", "reset-password", "first@example.org").stdout.strip()
+    assert store.accounts.sign_in("first@example.org", new)
+    assert rakuten("user", "block", "nobody@example.org").returncode == 1
+
+
+def test_a_password_that_is_too_short_is_refused_in_a_sentence(settings, tmp_path):
+    password = tmp_path / "password"
+    password.write_text("court")
+    result = rakuten("user", "add", "short@example.org", "--password-file", password)
+    assert result.returncode == 1
+    assert "10 characters at least" in result.stderr

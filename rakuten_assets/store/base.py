@@ -15,8 +15,8 @@ from rakuten_assets.store.records import Actor
 
 CHANNEL = "rakuten"
 
-# Nobody reads further than this, and counting on costs more than reading.
-COUNTED = 1_000
+# What is there is counted no further: in a long list, the number costs more than the page, and helps nobody.
+COUNTED = 100
 
 # A page of a list; more at once helps neither people nor programs.
 MAX_PAGE = 200

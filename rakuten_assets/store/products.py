@@ -100,7 +100,7 @@ class Products(Verbs):
         return [found[id] for id in ids if id in found]
 
     def counts(self, actor: Actor) -> dict[State, int]:
-        """How many products are in each state, counted up to a thousand."""
+        """How many products are in each state, counted up to a hundred."""
         mine = [] if actor.role == "admin" else [ProductRow.seller_id == must_be(actor, "seller")]
         limited = {
             state: select(literal(1)).where(ProductRow.state == state, *mine).limit(COUNTED).subquery()
@@ -184,7 +184,7 @@ class Products(Verbs):
     ) -> Page[Product]:
         """Products, the newest first: a seller's own, or everybody's for an administrator."""
         with self._transaction() as session:
-            query = filtered(_visible(actor), filter or ProductFilter())
+            query = filtered(session, _visible(actor), filter or ProductFilter())
             rows, ends = page(session, query, [ProductRow.id], cursor, size)
             return Page([record(row[1], row[2]) for row in rows], **ends)
 
@@ -291,10 +291,14 @@ def record(row: ProductRow, seller: str, said: PredictionRow | None = None) -> P
     )
 
 
-def filtered(query: Select[Any], filter: ProductFilter) -> Select[Any]:
-    """The query, for products that the filter lets through."""
+def filtered(session: Session, query: Select[Any], filter: ProductFilter) -> Select[Any]:
+    """The query, for products that the filter lets through; a number is an id, where there is such a product."""
     if text := clean(filter.text, 200):
-        query = query.where(_matches(text))
+        by_id = query.where(ProductRow.id == int(text)) if _is_id(text) else None
+        if by_id is not None and session.execute(by_id).first():
+            query = by_id
+        else:
+            query = query.where(ProductRow.words.bool_op("@@")(func.websearch_to_tsquery("french", text)))
     if filter.states:
         query = query.where(ProductRow.state.in_(filter.states))
     if filter.category is not None:
@@ -313,11 +317,8 @@ def filtered(query: Select[Any], filter: ProductFilter) -> Select[Any]:
     return query
 
 
-def _matches(text: str) -> Any:
-    found = ProductRow.words.bool_op("@@")(func.websearch_to_tsquery("french", text))
-    if text.isascii() and text.isdigit() and int(text) <= BIGGEST:
-        return found | (ProductRow.id == int(text))
-    return found
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= BIGGEST
 
 
 def _visible(actor: Actor) -> Select[Any]:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
 
 from rakuten_assets.core.taxonomy import CODES
-from rakuten_assets.store.base import Verbs, count, must_be
+from rakuten_assets.store.base import Verbs, must_be
 from rakuten_assets.store.models import Models
 from rakuten_assets.store.records import Actor, Numbers, Rate, Week
 from rakuten_assets.store.tables import PredictionRow, ProductRow
@@ -72,9 +73,9 @@ class Quality(Verbs):
         with self._transaction() as session:
             number, accepted, median, rating = session.execute(decided).one()
             return Numbers(
-                products=count(session, select(ProductRow.id))[0],
-                waiting=count(session, select(ProductRow.id).where(ProductRow.state == "waiting"))[0],
-                to_review=count(session, select(ProductRow.id).where(ProductRow.review_priority.is_not(None)))[0],
+                products=_number(session),
+                waiting=_number(session, ProductRow.state == "waiting"),
+                to_review=_number(session, ProductRow.review_priority.is_not(None)),
                 decided=number,
                 accepted=accepted,
                 median_seconds_to_decision=None if median is None else float(median),
@@ -95,6 +96,10 @@ class Quality(Verbs):
         champion = Models(self._engine).champion()
         shares = champion.report.get("shares") if champion else None
         return dict(zip(CODES, shares, strict=True)) if shares else {}
+
+
+def _number(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(ProductRow).where(*conditions)) or 0
 
 
 def _answers(*keys: ColumnElement[Any] | Any) -> Select[Any]:

@@ -34,8 +34,8 @@ class Reviews(Verbs):
     ) -> Page[QueueItem]:
         """Products that wait for a review, the most pressing first."""
         must_be(actor, "admin")
-        query = filtered(_queue(), filter or ProductFilter())
         with self._transaction() as session:
+            query = filtered(session, _queue(), filter or ProductFilter())
             rows, ends = page(session, query, [RANK, ProductRow.id], cursor, size, newest_first=False)
             claims = _claims(session, [row[2].id for row in rows])
             return Page([_item(row[2], row[3], claims) for row in rows], **ends)

@@ -156,6 +156,13 @@ class ProductRow(Base):
             "id",
             postgresql_where=text("review_priority IS NOT NULL"),
         ),
+        Index(
+            "ix_products_queue_category",
+            "category",
+            text("(-review_priority)"),
+            "id",
+            postgresql_where=text("review_priority IS NOT NULL"),
+        ),
     )
 
 

@@ -50,6 +50,21 @@ def test_the_first_delivery_becomes_the_champion(platform):
     assert platform.summary["rows"]["accepted"] == 800
 
 
+def test_the_store_knows_the_champion_and_how_good_it_is(platform):
+    from rakuten_assets.resources import _store
+    from rakuten_assets.store.records import Actor
+
+    champion = _store().models.champion()
+    assert champion.version == platform.registry.get("champion").version
+    scores = platform.summary["scores"]["stacked"]
+    assert champion.report["gold"]["stacked"]["weighted_f1"] == pytest.approx(scores["weighted_f1"], abs=1e-9)
+    assert sum(map(sum, champion.report["confusion"])) == scores["n"]
+    assert sum(champion.report["shares"]) == pytest.approx(1)
+    assert {row["code"] for row in champion.report["per_class"]} == set(champion.report["codes"])
+    [judged] = [each for each in _store().models.history(Actor(1, "", "", "admin")) if each.version == champion.version]
+    assert judged.promoted
+
+
 def test_every_check_ran_and_none_failed(platform):
     assert set(checks(platform).values()) == {"SUCCEEDED"}
 

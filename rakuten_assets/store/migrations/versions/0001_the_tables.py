@@ -156,6 +156,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("review_priority IS NOT NULL"),
     )
+    op.create_index(
+        "ix_products_queue_category",
+        "products",
+        [sa.text("(-review_priority)"), "id"],
+        unique=False,
+        postgresql_where=sa.text("review_priority IS NOT NULL"),
+    )
     op.create_index("ix_products_seller", "products", ["seller_id", "id"], unique=False)
     op.create_index("ix_products_seller_state", "products", ["seller_id", "state", "id"], unique=False)
     op.create_index("ix_products_state", "products", ["state", "id"], unique=False)
@@ -294,6 +301,9 @@ def downgrade() -> None:
     op.drop_index("ix_products_state", table_name="products")
     op.drop_index("ix_products_seller_state", table_name="products")
     op.drop_index("ix_products_seller", table_name="products")
+    op.drop_index(
+        "ix_products_queue_category", table_name="products", postgresql_where=sa.text("review_priority IS NOT NULL")
+    )
     op.drop_index("ix_products_queue", table_name="products", postgresql_where=sa.text("review_priority IS NOT NULL"))
     op.drop_index(op.f("ix_products_image"), table_name="products")
     op.drop_index("ix_products_created", table_name="products")

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import webapp_screenshots
 from selenium import webdriver
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.options import Options
@@ -45,6 +46,8 @@ def main() -> None:
             for name, url, text, size in PAGES:
                 if name in wanted:
                     _picture(browser, name, url, text, size)
+            if not sys.argv[1:] or any(name.startswith("webapp") for name in wanted):
+                webapp_screenshots.take(browser, [name for name in sys.argv[1:] if name.startswith("webapp-")])
         finally:
             browser.quit()
 

@@ -14,6 +14,7 @@ from rakuten_assets.core.taxonomy import CATEGORIES
 from rakuten_assets.definitions import defs
 from rakuten_assets.settings import Settings
 from serving.settings import ServingSettings
+from webapp.settings import WebSettings
 
 PROJECT = Path(__file__).parent.parent
 README, CONTRIBUTING = (PROJECT / name for name in ("README.md", "CONTRIBUTING.md"))
@@ -133,7 +134,7 @@ def settings():
     """Name in the environment, default as it is written there, and description of each setting."""
     found = {
         f"{model.model_config['env_prefix']}{name.upper()}": field
-        for model in (ServingSettings, Settings)
+        for model in (WebSettings, ServingSettings, Settings)
         for name, field in model.model_fields.items()
     }
     return [(name, written(field.default), field.description) for name, field in sorted(found.items())]

@@ -9,7 +9,8 @@ from rakuten_assets.automation import sensors
 from rakuten_assets.core.deliveries import batch_keys, ingest
 from rakuten_assets.core.sample import write_sample
 from rakuten_assets.definitions import defs
-from rakuten_assets.resources import DataRoot
+from rakuten_assets.resources import DataRoot, Operations, Tracking
+from rakuten_assets.settings import Settings
 
 
 @pytest.fixture
@@ -173,6 +174,10 @@ def test_a_training_under_way_is_not_joined_by_another(catalogue):
     assert "under way" in requests(sensors.catalogue_grew, **catalogue).skip_message
 
 
+# What the sensor of asked retrainings stands on.
+WEB = {"operations": Operations(), "tracking": Tracking(root=str(Settings().root), ui="")}
+
+
 @pytest.fixture
 def store(settings, platform):
     from rakuten_assets.resources import _store
@@ -196,7 +201,7 @@ def asked(store):
 
 def test_nobody_asks_for_a_retraining(platform, store):
     with dg.DagsterInstance.ephemeral() as instance:
-        found = requests(sensors.retraining_asked, instance=instance)
+        found = requests(sensors.retraining_asked, instance=instance, resources=WEB)
     assert found.run_requests == []
     assert found.skip_message == "Nobody asks for a retraining."
 
@@ -204,7 +209,9 @@ def test_nobody_asks_for_a_retraining(platform, store):
 def test_a_retraining_that_was_asked_for_is_started_once_with_its_reason(asked):
     wish, _ = asked
     with dg.DagsterInstance.ephemeral() as instance:
-        first, again = (requests(sensors.retraining_asked, instance=instance).run_requests for _ in range(2))
+        first, again = (
+            requests(sensors.retraining_asked, instance=instance, resources=WEB).run_requests for _ in range(2)
+        )
     assert first[0].tags["rakuten/reason"] == "Retrainer asked: de nouveaux vélos"
     assert first[0].run_key == again[0].run_key == f"asked-{wish.id}"
 
@@ -229,7 +236,7 @@ def test_what_became_of_a_retraining_is_written_back(asked, platform, status, ga
         platform.registry.tag(challenger, "dagster_run_id", run.run_id)
         platform.registry.tag(challenger, sensors.PASSED, gate)
         try:
-            found = requests(sensors.retraining_asked, instance=instance)
+            found = requests(sensors.retraining_asked, instance=instance, resources=WEB)
         finally:
             for name, value in kept.items():
                 platform.registry.tag(challenger, name, value)
@@ -243,6 +250,6 @@ def test_a_retraining_waits_for_the_one_under_way(asked):
     with dg.DagsterInstance.ephemeral() as instance:
         tags = {"rakuten/training": "true"}
         create_run_for_test(instance, job_name="retrain", status=dg.DagsterRunStatus.STARTED, tags=tags)
-        found = requests(sensors.retraining_asked, instance=instance)
+        found = requests(sensors.retraining_asked, instance=instance, resources=WEB)
     assert found.run_requests == []
     assert "waits until the one under way has ended" in found.skip_message

@@ -141,14 +141,20 @@ class Connection:
 
     async def ask(self, request: bytes) -> str | None:
         """The model that the answer names; None where it is not 200, or does not come."""
+        status, body = await self.exchange(request)
+        version = VERSION.search(body)
+        return version[1].decode() if version and status == 200 else None
+
+    async def exchange(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer; 0 and nothing where none comes."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._answered(request)
         except BROKEN:
             self.close()
-            return None
+            return 0, b""
 
-    async def _answered(self, request: bytes) -> str | None:
+    async def _answered(self, request: bytes) -> tuple[int, bytes]:
         if self._reader is None or self._reader.at_eof():
             self.close()
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -157,10 +163,10 @@ class Connection:
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(head)
         assert length, "the answer has no content-length"
-        version = VERSION.search(await self._reader.readexactly(int(length[1])))
+        body = await self._reader.readexactly(int(length[1]))
         if CLOSES.search(head):
             self.close()
-        return version[1].decode() if version and head.split(b" ", 2)[1] == b"200" else None
+        return int(head.split(b" ", 2)[1]), body
 
     def close(self) -> None:
         if self._writer is not None:

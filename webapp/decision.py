@@ -1,6 +1,6 @@
 """A product's category: what the model proposes, and what its seller says to it. It follows the product by itself."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,10 @@ UNDECIDED = ("proposed", "to_confirm", "failed")
 class Decision:
     """Where the decision about one product is shown and made.
 
-    `changed(product)` is called whenever the product is not as it was; an administrator sees, and does nothing here.
+    `changed(product)` is awaited whenever the product is not as it was; an administrator sees, and does nothing here.
     """
 
-    def __init__(self, visit: Visit, product: Product, changed: Callable[[Product], Any] | None = None) -> None:
+    def __init__(self, visit: Visit, product: Product, changed: Callable[[Product], Awaitable[None]]) -> None:
         self.visit, self.product, self._changed = visit, product, changed
         self._aloud = ui.label().classes("sr-only").props("role=status")
         self._choices = ui.column().classes("w-full gap-3").mark("decision")
@@ -39,7 +39,7 @@ class Decision:
         self._draw_rating()
         visit.app.live.watch(self._heard, product_id=product.id)
 
-    def show(self, product: Product) -> None:
+    async def show(self, product: Product) -> None:
         """The product as it is now; what has not changed is left alone, with what somebody is typing there."""
         before, self.product = self.product, product
         if product == before:
@@ -48,14 +48,13 @@ class Decision:
             self._draw()
         if _rated(product) != _rated(before):
             self._draw_rating()
-        if self._changed is not None:
-            self._changed(product)
+        await self._changed(product)
 
     async def refresh(self) -> None:
         """Read the product anew."""
         product = await self.visit.act(self.visit.app.store.products.get, self.product.id)
         if product is not None:
-            self.show(product)
+            await self.show(product)
 
     async def _heard(self, change: "Change") -> None:
         await self.refresh()

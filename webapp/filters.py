@@ -90,7 +90,7 @@ class Filters:
             label = {"category": "listing.category", "state": "listing.state", "review": "listing.reason"}[name]
             field = ui.select(self._options(name), label=t(label), value=value, clearable=True, with_input=True)
             field.classes("grow")
-        return field.props("outlined dense").style("min-width: 11rem").mark(name)
+        return field.props("outlined dense").style("min-width: 9.5rem").mark(name)
 
     def _options(self, name: Name) -> dict[Any, str]:
         if name == "category":

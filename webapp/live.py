@@ -10,6 +10,8 @@ from nicegui import background_tasks, ui
 from nicegui.client import Client
 from nicegui.helpers import should_await
 
+from webapp.failures import describe
+
 if TYPE_CHECKING:
     from rakuten_assets.store.changes import Change
     from rakuten_assets.store.store import Store
@@ -87,5 +89,5 @@ class Live:
                     result = watcher.told(change)
                     if should_await(result):
                         background_tasks.create(result, name="live", context=watcher.client)
-            except Exception:  # one page's mistake must not keep the others from hearing
-                log.exception("A page could not take a change")
+            except Exception as error:  # one page's mistake must not keep the others from hearing
+                log.error("A page could not take a change: %s", describe(error))

@@ -1,7 +1,6 @@
 """The web app, put together: the REST API, the pages, the guard in front of both."""
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from webapp import auth, pages
 from webapp.app import Application
+from webapp.failures import keep_discreet
 from webapp.guard import Guard
 from webapp.settings import WebSettings
 
@@ -28,6 +28,7 @@ FAVICON = (
 
 def create_app(settings: WebSettings) -> FastAPI:
     """The web app as an ASGI application; `app.state.application` is what its pages and routes stand on."""
+    keep_discreet("nicegui", "uvicorn.error")
     application = Application.of(settings)
     app = FastAPI(title="Rakuten Catégories", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.application = application
@@ -78,8 +79,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _modules() -> Iterator[ModuleType]:
     """What brings routes and pages: the API, pictures, and every module of `webapp/pages`."""
     for name in ("api", "pictures"):
-        if importlib.util.find_spec(f"webapp.{name}") is None:
-            continue
         yield importlib.import_module(f"webapp.{name}")
     for module in pkgutil.iter_modules(pages.__path__):
         yield importlib.import_module(f"{pages.__name__}.{module.name}")

@@ -18,7 +18,8 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from rakuten_assets.store.records import Page, State
 from webapp import texts
-from webapp.auth import DARK_COOKIE, HOME, LANGUAGE_COOKIE, SIGN_IN, Visit
+from webapp.auth import DARK_COOKIE, LANGUAGE_COOKIE
+from webapp.visit import HOME, SIGN_IN, Visit
 
 Tone = Literal["good", "warn", "bad", "note", "quiet"]
 
@@ -34,7 +35,7 @@ NAVIGATION: dict[str, tuple[tuple[str, str, str], ...]] = {
     "admin": (
         ("nav.review", "/review", "fact_check"),
         ("nav.search", "/search", "search"),
-        ("nav.model", "/model", "monitoring"),
+        ("nav.model", "/model", "insights"),
         ("nav.audit", "/audit", "history"),
         ("nav.users", "/users", "group"),
         ("nav.try", "/try", "science"),
@@ -299,9 +300,7 @@ def _current(visit: Visit, link: ui.link, path: str) -> None:
 
 def _header_button(icon: str, label: str, **options: Any) -> ui.button:
     button = ui.button(icon=icon, color=None, **options).props("flat round")
-    button.props["aria-label"] = label
-    with button:
-        ui.tooltip(label)
+    button.props.update({"aria-label": label, "title": label})
     return button
 
 
@@ -315,10 +314,8 @@ def _language_switch(visit: Visit) -> None:
     other = "en" if visit.language == "fr" else "fr"
     button = ui.button(other.upper(), color=None, on_click=lambda: switch_language(visit, other))
     button.props("flat dense").classes("px-2").mark("language-switch").props.update(
-        {"lang": other, "aria-label": LANGUAGES[other]}
+        {"lang": other, "aria-label": LANGUAGES[other], "title": LANGUAGES[other]}
     )
-    with button:
-        ui.tooltip(LANGUAGES[other])
 
 
 def _dark_switch(visit: Visit, dark: ui.dark_mode) -> None:
@@ -329,7 +326,7 @@ def _dark_switch(visit: Visit, dark: ui.dark_mode) -> None:
         dark.set_value(not now_dark)
         ui.run_javascript(_cookie(DARK_COOKIE, "0" if now_dark else "1"))
 
-    _header_button("contrast", visit.t("app.dark"), on_click=toggle)
+    _header_button("contrast", visit.t("app.theme"), on_click=toggle)
 
 
 def _cookie(name: str, value: str) -> str:

@@ -44,6 +44,9 @@ TOP = 5
 # When nobody says that there is work, as when the database was restarted in between.
 POLL_SECONDS = 2.0
 
+# How long it takes at most to hear that it is to stop.
+TICK_SECONDS = 0.5
+
 # After a failure of its own, such as a database that is down.
 PAUSE_SECONDS = 2.0
 
@@ -84,7 +87,7 @@ class Worker:
             while not stop.is_set():
                 woken.clear()
                 if not self._work():
-                    woken.wait(poll_seconds)
+                    _rest(woken, stop, poll_seconds)
         finally:
             stop_listening()
             self.close()
@@ -216,6 +219,12 @@ class Worker:
         if carrying := self._carrying.pop(job.subject_id, None):
             carrying.close()
         bulk.remove(self.root, folder)
+
+
+def _rest(woken: Event, stop: Event, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not (woken.wait(TICK_SECONDS) or stop.is_set() or time.monotonic() > end):
+        pass
 
 
 def _is_work(change: Change) -> bool:

@@ -150,8 +150,8 @@ async def http(web):
 
 
 @pytest_asyncio.fixture
-async def new_user(web):
-    """Open another browser."""
+async def new_user(web, caplog):
+    """Open another browser; a test whose pages log errors fails, unless it clears `caplog`."""
     clients = []
 
     def open_browser():
@@ -173,6 +173,8 @@ async def new_user(web):
     yield open_browser
     for client in clients:
         await client.aclose()
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelname == "ERROR"]
+    assert errors == []
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What a seller does in a browser, and what the worker and the model answer, as steps for tests."""
 
 import asyncio
-import io
 from random import Random
 
 from nicegui import ui
@@ -55,11 +54,16 @@ def predicted(code=POOL, confidence=0.87, review=None, others=((GARDEN, 0.08), (
     return Predicted(MODEL, candidates, "both", review, 0.12)
 
 
-async def classify(store, product_id=None, answer=None):
+def answer(store, product_id=None, said=None):
     """The worker takes what is due; the model's answer is this one."""
-    for job in await asyncio.to_thread(store.outbox.take, 200, kind="classify"):
+    for job in store.outbox.take(200, kind="classify"):
         if product_id in (None, job.subject_id):
-            await asyncio.to_thread(store.outbox.classified, job, answer or predicted())
+            store.outbox.classified(job, said or predicted())
+
+
+async def classify(store, product_id=None, said=None):
+    """The same beside a page that is open."""
+    await asyncio.to_thread(answer, store, product_id, said)
 
 
 def submitted(application, account, title="Piscine ronde 305 cm", description="", seed=5, reference=""):
@@ -86,9 +90,3 @@ async def eventually(condition, seconds=5):
 def file_of(rows):
     """A CSV's bytes."""
     return "\n".join(";".join(row) for row in rows).encode()
-
-
-def saved(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()

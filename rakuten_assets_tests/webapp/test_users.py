@@ -1,13 +1,14 @@
 """Administrators' page of accounts."""
 
 import pytest
+import pytest_asyncio
 
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import AuditFilter
 from webapp import texts
 
 
-@pytest.fixture
+@pytest_asyncio.fixture
 async def at_users(user, sign_in, admin, seller):
     """An administrator's browser with the list of the accounts that match the seller's e-mail."""
     await sign_in(user, admin, to=f"/users?q={seller.email}")
@@ -49,6 +50,7 @@ async def test_blocking_needs_a_reason_ends_the_sessions_and_keeps_the_account_o
     token, _ = store.accounts.sign_in(seller.email, seller.password)
     await at_users.click(marker=f"block-{seller.id}")
     await at_users.click(marker="do-it")
+    await at_users.should_see(texts.t("error.reason_needed", "fr"))
     assert store.accounts.actor(token) is not None
     await at_users.type("Fausses annonces", marker="reason")
     await at_users.click(marker="do-it")

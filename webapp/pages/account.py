@@ -7,7 +7,8 @@ from nicegui import ui
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import Session
 from webapp import texts, theme
-from webapp.auth import SIGN_IN, Visit, page
+from webapp.auth import page
+from webapp.visit import SIGN_IN, Visit
 
 
 @page("/account")
@@ -35,6 +36,9 @@ def _password(visit: Visit) -> None:
         theme.title_of(visit.t("account.password"))
         ui.label(visit.t("account.password.hint")).classes("app-soft")
         with theme.form():
+            # Password managers keep it with the account that it belongs to.
+            hidden = ui.element("input").props("type=text autocomplete=username hidden")
+            hidden.props["value"] = visit.actor.email
             fields = {name: _password_field(visit, name) for name in ("old", "new", "again")}
             button = ui.button(visit.t("account.password.button"), on_click=lambda: _change(visit, fields))
             button.props("unelevated type=submit")

@@ -14,7 +14,8 @@ from starlette.responses import StreamingResponse
 from rakuten_assets.store.records import Actor, AuditFilter, AuditLine
 from webapp import texts, theme
 from webapp.app import Application
-from webapp.auth import Visit, application, page, signed_in_as
+from webapp.auth import application, page, signed_in_as
+from webapp.visit import Visit
 
 router = APIRouter(include_in_schema=False)
 

@@ -55,7 +55,7 @@ class Search(Listing[Product]):
             theme.empty_state(self.visit, "find.empty")
 
     def _change_button(self, product: Product) -> None:
-        button = ui.button(self.visit.t("find.change"), on_click=lambda: self._ask_category(product))
+        button = ui.button(self.visit.t("find.change_short"), on_click=lambda: self._ask_category(product))
         button.props("outline no-caps dense").classes("px-3").mark(f"change-{product.id}")
         button.props["aria-label"] = self.visit.t("find.change_of", id=product.id)
 

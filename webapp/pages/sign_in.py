@@ -12,19 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from rakuten_assets.store.errors import Refused
 from webapp import texts, theme
 from webapp.app import Application
-from webapp.auth import (
-    COOKIE,
-    HOME,
-    LANGUAGE_COOKIE,
-    SAID_COOKIE,
-    SIGN_IN,
-    Visit,
-    leave_cookie,
-    own_path,
-    page,
-    say_next,
-    sign_in_path,
-)
+from webapp.auth import COOKIE, LANGUAGE_COOKIE, SAID_COOKIE, leave_cookie, page, say_next
+from webapp.visit import HOME, SIGN_IN, Visit, own_path, sign_in_path
 
 router = APIRouter(include_in_schema=False)
 

@@ -45,9 +45,9 @@ class Submission:
         product = await self._visit.act(self._visit.app.store.products.submit, draft, self._key)
         self._button.enable()
         if product is not None:
-            self._sent(product)
+            await self._sent(product)
 
-    def _sent(self, product: Product) -> None:
+    async def _sent(self, product: Product) -> None:
         t = self._visit.t
         self._place.clear()
         with self._place:
@@ -56,18 +56,17 @@ class Submission:
                 _picture(self._visit, product)
                 with ui.column().classes("grow gap-3").style("flex-basis: 20rem; min-width: 0"):
                     theme.title_of(product.designation).classes("app-break")
-                    chip = ui.row()
-                    Decision(self._visit, product, lambda now: _chip(self._visit, chip, now))
-                    _chip(self._visit, chip, product)
+                    self._state = ui.row()
+                    Decision(self._visit, product, self._show_state)
             with ui.row().classes("gap-3"):
                 ui.button(t("submit.another"), icon="add", on_click=self._ask).props("unelevated no-caps")
                 theme.link_button(t("submit.open"), f"/products/{product.id}", flat=True)
+        await self._show_state(product)
 
-
-def _chip(visit: Visit, place: ui.row, product: Product) -> None:
-    place.clear()
-    with place:
-        theme.state_chip(visit, product.state)
+    async def _show_state(self, product: Product) -> None:
+        self._state.clear()
+        with self._state:
+            theme.state_chip(self._visit, product.state)
 
 
 def _picture(visit: Visit, product: Product) -> None:

@@ -10,7 +10,8 @@ from nicegui.element import Element
 
 from rakuten_assets.store.records import Page, Role, User
 from webapp import texts, theme
-from webapp.auth import Visit, page
+from webapp.auth import page
+from webapp.visit import Visit
 
 OTHER_ROLE: dict[Role, Role] = {"seller": "admin", "admin": "seller"}
 COLUMNS = ("name", "role", "state", "last_sign_in", "actions")

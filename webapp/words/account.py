@@ -137,7 +137,7 @@ TEXTS = {
     "action.import_done": ("Import terminé", "Import finished"),
     "action.import_failed": ("Import échoué", "Import failed"),
     "action.model_promoted": ("Modèle mis en service", "Model promoted"),
-    "action.model_kept_out": ("Modèle écarté", "Model kept out"),
+    "action.model_judged": ("Modèle évalué", "Model judged"),
     "action.retraining_asked": ("Réentraînement demandé", "Retraining asked for"),
     "action.retraining_started": ("Réentraînement lancé", "Retraining started"),
     "action.retraining_succeeded": ("Réentraînement réussi", "Retraining succeeded"),

@@ -264,6 +264,7 @@ FIND = {
         "There are no products yet. Sellers submit them from their accounts.",
     ),
     "find.change": ("Changer la catégorie", "Change the category"),
+    "find.change_short": ("Changer", "Change"),
     "find.change_of": ("Changer la catégorie du produit n° {id:id}", "Change the category of product no. {id:id}"),
     "find.change_hint": (
         "Le changement est enregistré avec votre nom, et le modèle apprendra de lui.",

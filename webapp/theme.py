@@ -71,6 +71,7 @@ def frame(visit: Visit, title: str, *, heading: bool = True, **params: Any) -> I
         if heading:
             title_of(text, 1)
     ui.skip_link(visit.t("app.skip"), target=main)
+    visit.busy = _busy(visit)
     with main:
         yield main
 
@@ -231,6 +232,15 @@ class _Text(TextElement):
 
     def __init__(self, tag: str, text: str) -> None:
         super().__init__(tag=tag, text=text)
+
+
+def _busy(visit: Visit) -> Element:
+    """What is seen and read out while an action takes its time."""
+    with ui.element("div").classes("app-busy").props("role=status").mark("busy") as element:
+        ui.spinner(size="1.25em", color=None).props("aria-hidden=true")
+        _Text("span", visit.t("app.busy"))
+    element.set_visibility(False)
+    return element
 
 
 def _row(headings: Sequence[str], cells: Sequence[str | Callable[[], Any]]) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from nicegui import run, ui
 from nicegui.client import Client
+from nicegui.element import Element
 from starlette.requests import Request
 
 from rakuten_assets.store.audit import REQUEST
@@ -45,6 +46,9 @@ class Visit:
     client: Client
     access: Access = "anybody"
     dark: bool | None = None
+    busy: Element | None = None
+    """What the frame shows while something is under way."""
+    _slow: int = 0
 
     @property
     def signed_in(self) -> bool:
@@ -145,14 +149,17 @@ class Visit:
 
     async def _say_busy(self) -> None:
         await asyncio.sleep(PATIENCE_SECONDS)
-        if self.client.is_deleted:
-            return
-        with self.client:
-            notification = ui.notification(self.t("app.busy"), spinner=True, timeout=None)
+        self._slow += 1
+        self._show_busy()
         try:
             await asyncio.Event().wait()
         finally:
-            notification.dismiss()
+            self._slow -= 1
+            self._show_busy()
+
+    def _show_busy(self) -> None:
+        if self.busy is not None and not self.client.is_deleted:
+            self.busy.set_visibility(self._slow > 0)
 
     def _notify(self, message: str, kind: Any) -> None:
         if not self.client.is_deleted:

@@ -2,16 +2,16 @@
 
 import pytest
 
-from rakuten_assets_tests.e2e.stack import Stack
+from rakuten_assets_tests.conftest import HOME
+from rakuten_assets_tests.e2e.stack import Stack, until
 from rakuten_assets_tests.serving.conftest import champion as champion
 
 
 @pytest.fixture(scope="session")
-def stack(platform, champion, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stack")
-    # The database runs as another user where the tests run as root.
-    for path in (folder, folder.parent, folder.parent.parent):
-        path.chmod(0o755)
+def stack(platform, champion):
+    folder = HOME / "stack"
+    folder.mkdir()
     stack = Stack(folder, platform.settings.root, champion.name)
+    until(stack.answers)
     yield stack
     stack.stop()

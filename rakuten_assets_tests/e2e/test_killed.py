@@ -52,7 +52,6 @@ def test_what_was_accepted_is_there_exactly_once_whatever_is_killed(stack):
     store.accounts.create(SYSTEM, "seller@example.org", "", PASSWORD, "seller")
     pictures = [encode(draw_picture(Random(n), CODES[n])) for n in range(5)]
     http = httpx.Client(base_url=f"{stack.url}/api/v1", timeout=20)
-    until(lambda: _alive(http))
     token = http.post("/session", json={"email": "seller@example.org", "password": PASSWORD}).json()["token"]
     headers = {"Authorization": f"Bearer {token}"}
     accepted, killed = [], []
@@ -79,13 +78,6 @@ def test_what_was_accepted_is_there_exactly_once_whatever_is_killed(stack):
     everything_is_there_once(stack, accepted)
     store.close()
     http.close()
-
-
-def _alive(http):
-    try:
-        return http.get("/categories").status_code < 500
-    except httpx.HTTPError:
-        return False
 
 
 def _waiting(store):

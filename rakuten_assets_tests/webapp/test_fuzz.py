@@ -53,7 +53,7 @@ def fuzz(address, folder, *options):
         *("--url", address),
         *("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance"),
         *("--phases", "examples,coverage,fuzzing"),
-        *("--max-examples", "15", "--seed", "1", "--workers", "2", "--no-color"),
+        *("--max-examples", "10", "--seed", "1", "--workers", "2", "--no-color"),
         *("--request-timeout", "60"),
         *options,
     ]

@@ -77,7 +77,7 @@ async def test_a_page_that_is_gone_is_told_no_more(user, told):
     assert live.watching == 0
 
 
-async def test_one_pages_mistake_keeps_nothing_from_the_others(user, told):
+async def test_one_pages_mistake_keeps_nothing_from_the_others(user, told, caplog):
     live, heard = _started(told), []
     await user.open("/sign-in")
 
@@ -89,6 +89,8 @@ async def test_one_pages_mistake_keeps_nothing_from_the_others(user, told):
         live.watch(heard.append)
     await _tell(told, Change("product", product_id=1))
     assert len(heard) == 1
+    assert "ValueError" in caplog.text
+    caplog.clear()
 
 
 async def test_the_database_itself_tells_the_page(user, sign_in, application, store, seller):

@@ -232,7 +232,8 @@ async def test_a_product_is_withdrawn_after_asking(user, store, seller, product,
 async def test_what_an_administrator_does_is_seen_by_the_seller_at_once(user, store, seller, admin, product, open_page):
     await open_page(seller, f"/products/{product.id}")
     store.reviews.change_category(admin.actor, product.id, BOOK)
-    await sees(user, BOOK_NAME)
+    await sees(user, f"change la catégorie en «\u00a0{BOOK_NAME}")
+    await user.should_see("Accepté")
 
 
 async def test_an_administrator_sees_the_product_and_none_of_the_sellers_buttons(

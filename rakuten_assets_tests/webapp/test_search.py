@@ -28,7 +28,8 @@ def search(user, sign_in, admin):
     """The administrator's browser, at the search or another list."""
 
     async def search(path="/search"):
-        await sign_in(user, admin, page=f"/sign-in?next={path}")
+        await sign_in(user, admin)
+        await user.open(path)
         return user
 
     return search
@@ -128,7 +129,7 @@ async def test_products_are_found_by_what_is_known_of_them(search, application, 
 async def test_the_way_back_leads_to_the_same_search(search, application, seller, word):
     waiting(application, seller, f"Piscine {word}")
     waiting(application, seller, f"Chaise {word}", code=GARDEN)
-    user = await search(f"/search%3Ftext={word}%26category={GARDEN}")
+    user = await search(f"/search?text={word}&category={GARDEN}")
     await sees(user, f"Chaise {word}")
     await no_longer_sees(user, f"Piscine {word}")
 

@@ -91,10 +91,11 @@ def slow(wanted):
 
 async def test_what_takes_long_shows_that_it_is_under_way(slow, user, sign_in, seller):
     await sign_in(user, seller, to="/slow")
+    await user.should_not_see(marker="busy")
     await user.click("long")
-    await user.should_see(ui.notification)
+    await user.should_see(marker="busy")
     await user.should_see("Le mot de passe a été changé.")
-    await user.should_not_see(ui.notification)
+    await user.should_not_see(marker="busy", retries=100)
 
 
 async def test_one_persons_long_work_keeps_nobody_waiting(slow, new_user, sign_in, seller, other_seller):

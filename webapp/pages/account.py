@@ -3,6 +3,7 @@
 from typing import Any
 
 from nicegui import ui
+from nicegui.element import Element
 
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import Session
@@ -17,7 +18,8 @@ async def account_page(visit: Visit) -> None:
     with theme.frame(visit, "account.title"):
         _person(visit)
         _password(visit)
-        _sessions(visit, sessions)
+        with theme.card() as card:
+            _sessions(visit, card, sessions)
 
 
 def _person(visit: Visit) -> None:
@@ -62,17 +64,18 @@ async def _change(visit: Visit, fields: dict[str, ui.input]) -> None:
         visit.tell("account.password.done")
 
 
-def _sessions(visit: Visit, sessions: list[Session]) -> None:
-    with theme.card():
+def _sessions(visit: Visit, card: Element, sessions: list[Session]) -> None:
+    card.clear()
+    with card:
         theme.title_of(visit.t("account.sessions"))
         headings = [visit.t(f"account.sessions.{name}") for name in ("device", "since", "seen")]
         theme.table(headings, [_row(visit, session) for session in sessions])
         with ui.element("div").classes("app-bar"):
             if len(sessions) > 1:
-                ui.button(visit.t("account.others.button"), on_click=lambda: _end_others(visit)).props("outline")
-            ui.button(visit.t("account.everywhere.button"), on_click=lambda: _end_all(visit)).props(
-                "outline color=negative"
-            )
+                others = ui.button(visit.t("account.others.button"), on_click=lambda: _end_others(visit, card))
+                others.props("outline")
+            everywhere = ui.button(visit.t("account.everywhere.button"), on_click=lambda: _end_all(visit))
+            everywhere.props("outline color=negative")
 
 
 def _row(visit: Visit, session: Session) -> list[Any]:
@@ -91,11 +94,12 @@ def _row(visit: Visit, session: Session) -> list[Any]:
     ]
 
 
-async def _end_others(visit: Visit) -> None:
-    ended = await visit.act(visit.app.store.accounts.sign_out_everywhere, keep_this=True)
+async def _end_others(visit: Visit, card: Element) -> None:
+    accounts = visit.app.store.accounts
+    ended = await visit.act(accounts.sign_out_everywhere, keep_this=True)
     if ended is not None:
         visit.tell("account.others.done", count=ended)
-        visit.go("/account")
+        _sessions(visit, card, await visit.read(accounts.sessions))
 
 
 async def _end_all(visit: Visit) -> None:

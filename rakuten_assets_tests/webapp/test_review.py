@@ -224,6 +224,19 @@ async def test_what_its_seller_takes_back_leaves_the_desk(desk, application, sto
     await sees(user, "Piscine en acier")
 
 
+async def test_a_reason_that_is_being_typed_never_hits_another_product(desk, application, store, seller):
+    first = waiting(application, seller, "Piscine en bois", confidence=0.3)
+    second = waiting(application, seller, "Piscine en acier", confidence=0.6)
+    user = await desk()
+    press(user, "r")
+    await sees(user, "Refuser ce produit")
+    await asyncio.to_thread(store.products.withdraw, seller.actor, first.id)
+    await sees(user, "Piscine en acier")
+    (dialog,) = user.find(ui.dialog).elements
+    assert not dialog.value
+    assert now(store, second).state == "to_confirm"
+
+
 async def test_the_sellers_choice_comment_and_rating_are_there(desk, application, store, seller):
     product = waiting(application, seller)
     store.products.rate(seller.actor, product.id, 2, "C’est un spa")

@@ -6,7 +6,6 @@ import pytest
 from nicegui import ui
 
 from rakuten_assets.core.taxonomy import CATEGORIES
-from rakuten_assets_tests.serving.conftest import champion, service  # noqa: F401
 from rakuten_assets_tests.webapp.selling import (
     BOOK,
     BOOK_NAME,
@@ -18,7 +17,6 @@ from rakuten_assets_tests.webapp.selling import (
     classify,
     eventually,
     fill_in,
-    no_longer_sees,
     only_product,
     photo,
     predicted,
@@ -212,6 +210,20 @@ async def test_another_product_can_follow(user, store, seller, propose):
     await eventually(lambda: len(store.products.list(seller.actor).items) == 2)
 
 
+async def test_a_product_may_be_classified_while_the_next_one_is_written(user, store, seller, open_form, caplog):
+    await open_form()
+    await fill_in(user)
+    user.find("Envoyer").click()
+    await sees(user, "est enregistré")
+    user.find("Proposer un autre produit").click()
+    await sees(user, "Envoyer")
+    user.find("Titre").type("Une autre")
+    await classify(store)
+    await asyncio.sleep(0.5)
+    assert user.find("Titre").elements.pop().value == "Une autre"
+    assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+
+
 async def test_what_is_no_picture_is_refused_in_place_and_the_one_before_stays(user, store, seller, open_form):
     await open_form()
     await fill_in(user)
@@ -263,38 +275,3 @@ async def test_while_the_service_is_down_the_seller_is_told_that_nothing_is_lost
     await sees(user, "Votre produit est bien enregistré")
     await user.should_see("il sera classé dès")
     assert only_product(store, seller).state == "waiting"
-
-
-async def test_the_real_service_classifies_what_was_submitted_while_it_was_down(
-    user,
-    store,
-    seller,
-    open_form,
-    application,
-    service,  # noqa: F811
-):
-    from serving.client import Client
-    from webapp.worker import Worker
-
-    await open_form()
-    await fill_in(user, "Piscine ronde gonflable avec pompe de filtration")
-    user.find("Envoyer").click()
-    await sees(user, "Votre produit est bien enregistré")
-    down = Worker(store, Client("http://127.0.0.1:9", timeout=1), application.root)
-    await asyncio.to_thread(down.once)
-    assert only_product(store, seller).state == "waiting"
-
-    up = Worker(store, service.client, application.root)
-
-    async def done():
-        await asyncio.to_thread(up.once)
-        return only_product(store, seller).state != "waiting"
-
-    for _ in range(60):
-        if await done():
-            break
-        await asyncio.sleep(0.1)
-    await no_longer_sees(user, "Votre produit est bien enregistré")
-    await user.should_see(marker="category")
-    (prediction,), _ = store.products.history(seller.actor, only_product(store, seller).id)
-    assert prediction.model_version == service.environment["RAKUTEN_SERVING_MODEL"]

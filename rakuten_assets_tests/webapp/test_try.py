@@ -1,10 +1,8 @@
 """Anybody tries the classification (U8), and sees why; the drawing of an explanation keeps strangers' text harmless."""
 
 import pytest
-from nicegui import ui
 
-from rakuten_assets_tests.serving.conftest import champion, service  # noqa: F401
-from rakuten_assets_tests.webapp.selling import photo, sees, upload
+from rakuten_assets_tests.webapp.selling import sees
 from serving.schemas import PictureExplanation, TextExplanation, Word
 from webapp.explanation import picture_html, strong_places, strong_words, words_html
 
@@ -38,26 +36,6 @@ async def test_with_nothing_given_the_page_says_what_is_needed(user, sign_in, ad
     await user.open("/try")
     user.find("Classer").click()
     await sees(user, "Donnez un titre, une description ou une image")
-
-
-@pytest.fixture
-def served(web_settings, service):  # noqa: F811
-    web_settings.serving_url = service.url
-
-
-async def test_a_product_is_classified_and_explained_and_nothing_is_stored(served, user, store, sign_in, seller):
-    await sign_in(user, seller)
-    await user.open("/try")
-    user.find("Remplir un exemple").click()
-    await upload(user, photo())
-    await sees(user, marker="preview")
-    user.find("Classer").click()
-    await sees(user, marker="categories", seconds=20)
-    await sees(user, marker="explanation", seconds=30)
-    drawn = [each.content for each in user.find(ui.html).elements]
-    assert any('class="why-for' in each for each in drawn)
-    assert any("<svg" in each and "data:image/jpeg;base64," in each for each in drawn)
-    assert not store.products.list(seller.actor).items
 
 
 def test_the_words_of_a_text_are_escaped():

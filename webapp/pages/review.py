@@ -6,29 +6,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nicegui import Client, ui
-from nicegui.events import KeyEventArguments
 
 from rakuten_assets.store.errors import Refused
-from rakuten_assets.store.records import Actor, Candidate, Feedback, Page, Product, QueueItem
+from rakuten_assets.store.records import Actor, Feedback, Page, Product, QueueItem
 from rakuten_assets.store.store import Store
 from webapp import desk, texts, theme
 from webapp.auth import Visit, in_thread, page
 from webapp.insight import Insights
+from webapp.judgement import Judgement, Ways
 
 if TYPE_CHECKING:
     from rakuten_assets.store.changes import Change
-
-CHOICES = 5
 
 # The head of the queue: enough to see who holds what, and what may come next.
 AHEAD = 10
 
 # Pages that wait for work look again after a change, but not for each of many.
 PAUSE_SECONDS = 1.0
-
-# Of all that can have the focus, what takes each key for itself, and what takes only Enter.
-TYPING = ["input", "select", "textarea"]
-PRESSING = [*TYPING, "button", "a", "div"]
 
 
 @page("/review", role="admin")
@@ -70,6 +64,7 @@ class Desk:
         self.item: QueueItem | None = None
         self._busy, self._looking, self._dealt = False, False, 0
         self._dialog: ui.dialog | None = None
+        self._ways = Ways(self._accept, self._ask_category, self._ask_reason, self._skip, self._awake)
         self._head = ui.element("div").classes("app-bar")
         self._last = ui.element("div").classes("app-bar app-small").props("role=status")
         self._table = ui.element("div").classes("w-full")
@@ -91,6 +86,9 @@ class Desk:
 
     def _show(self, turn: Turn) -> None:
         self.item = turn.item
+        if self._dialog is not None:
+            # What was asked there was about the product before.
+            self._dialog.close()
         # Another page of the same person may show the same product: see `_leave`.
         self.visit.client.storage["claim"] = self._claim
         self._draw_head(turn.queue)
@@ -126,45 +124,12 @@ class Desk:
             with ui.element("div").classes("desk-side"):
                 with theme.card("desk-3"):
                     desk.why(self.visit, product, said)
-                    self._draw_decision(product)
+                    Judgement(self.visit, product, self._ways)
                     self._draw_hold(item)
                 with theme.card("desk-4"):
                     theme.title_of(self.visit.t("insight.title"))
                     self._insight = ui.column().classes("w-full gap-4")
-        self._draw_keys()
         self._load_insight(product)
-
-    def _draw_decision(self, product: Product) -> None:
-        t, code = self.visit.t, standing(product)
-        name = theme.category_name(self.visit, code)
-        text = t("desk.accept_none") if code is None else t("desk.accept", category=name)
-        with ui.button(text, icon="check", on_click=self._accept) as button:
-            _key("A")
-        button.props("unelevated no-caps aria-keyshortcuts=a").classes("w-full desk-main-button").mark("accept")
-        button.set_enabled(code is not None)
-        self._draw_choices(candidates(product))
-        with ui.element("div").classes("desk-ways"):
-            for word, icon, letter, way in (
-                ("other", "edit", "C", self._ask_category),
-                ("reject", "block", "R", self._ask_reason),
-                ("skip", "redo", "S", self._skip),
-            ):
-                with ui.button(t(f"desk.{word}"), icon=icon, on_click=way) as button:
-                    _key(letter)
-                button.props(f"outline no-caps aria-keyshortcuts={letter.lower()}").mark(word)
-        ui.label(t("desk.keys")).classes("app-soft app-small desk-keys")
-
-    def _draw_choices(self, choices: Sequence[Candidate]) -> None:
-        t = self.visit.t
-        ui.label(t("desk.candidates" if choices else "desk.no_candidates")).classes("app-soft app-small")
-        with ui.element("div").classes("desk-choices"):
-            for place, each in enumerate(choices, 1):
-                button = ui.button(color=None, on_click=lambda _, code=each.code: self._accept(code))
-                button.props(f"flat no-caps aria-keyshortcuts={place}").mark(f"choice-{place}")
-                with button, ui.element("span").classes("desk-choice"):
-                    _key(str(place))
-                    ui.label(theme.category_name(self.visit, each.code))
-                    theme.confidence_bar(self.visit, each.confidence)
 
     def _draw_hold(self, item: QueueItem) -> None:
         self._hold = ui.element("div").classes("app-bar app-small")
@@ -180,11 +145,6 @@ class Desk:
         with self._hold:
             theme.notice(self.visit.t("desk.held_over"), "warn")
             ui.button(self.visit.t("desk.hold_again"), on_click=self._hold_again).props("outline no-caps")
-
-    def _draw_keys(self) -> None:
-        """Keys of this product alone: what is pressed before the next one is there, is not meant for it."""
-        ui.keyboard(self._pressed, repeating=False, ignore=TYPING)  # type: ignore[arg-type]
-        ui.keyboard(self._entered, repeating=False, ignore=PRESSING)  # type: ignore[arg-type]
 
     # What is loaded afterwards
 
@@ -227,41 +187,7 @@ class Desk:
 
     # What the administrator does
 
-    async def _pressed(self, e: KeyEventArguments) -> None:
-        """Letters are meant by what they are, digits by where they are: French keyboards need Shift for them."""
-        if not e.action.keydown or e.modifiers.ctrl or e.modifiers.alt or e.modifiers.meta:
-            return
-        if not self._awake:
-            return
-        letter, place = str(e.key.name).lower(), e.key.code.removeprefix("Digit").removeprefix("Numpad")
-        ways: dict[str, Callable[[], Any]] = {
-            "a": self._accept,
-            "c": self._ask_category,
-            "r": self._ask_reason,
-            "s": self._skip,
-        }
-        if letter in ways:
-            result = ways[letter]()
-            if result is not None:
-                await result
-        elif place.isdigit() and 1 <= int(place) <= CHOICES:
-            await self._choose(int(place))
-
-    async def _entered(self, e: KeyEventArguments) -> None:
-        if e.key.enter and e.action.keydown and self._awake:
-            await self._accept()
-
-    async def _choose(self, place: int) -> None:
-        choices = candidates(self.item.product) if self.item else []
-        if place <= len(choices):
-            await self._accept(choices[place - 1].code)
-
-    async def _accept(self, code: Any = None, reason: str = "") -> bool:
-        if self.item is None:
-            return False
-        code = code if isinstance(code, int) else standing(self.item.product)
-        if code is None:
-            return False
+    async def _accept(self, code: int, reason: str = "") -> bool:
         name = theme.category_name(self.visit, code)
         return await self._judge("accepted", self.store.reviews.accept, code, reason, category=name)
 
@@ -269,11 +195,11 @@ class Desk:
         waits = self.item is not None and self.item.product.waiting_for_review
         await self._judge("skipped", self.store.reviews.skip if waits else self.store.reviews.release)
 
-    def _ask_category(self) -> None:
+    async def _ask_category(self) -> None:
         t = self.visit.t
         self._ask(lambda: desk.fix_dialog(self.visit, t("desk.fix_title"), t("desk.fix"), self._accept))
 
-    def _ask_reason(self) -> None:
+    async def _ask_reason(self) -> None:
         t = self.visit.t
 
         async def reject(reason: str) -> bool:
@@ -368,7 +294,6 @@ class Desk:
             return
         await in_thread(lambda: self.store.reviews.release(self.visit.actor, claim[1]))
 
-    @property
     def _awake(self) -> bool:
         """Whether a key means the product: not while something is asked, or carried out."""
         return self.item is not None and not self._busy and not (self._dialog and self._dialog.value)
@@ -382,20 +307,5 @@ class Desk:
         return (self.visit.actor.user_id, self.item.product.id) if self.item else None
 
 
-def standing(product: Product) -> int | None:
-    """The category that is accepted where nothing else is said: what it counts as, or what was proposed."""
-    return product.category if product.category is not None else product.proposed
-
-
-def candidates(product: Product) -> list[Candidate]:
-    """The likeliest categories, a key each."""
-    return list(product.prediction.candidates)[:CHOICES] if product.prediction else []
-
-
 def _same(one: Product, other: Product) -> bool:
     return (one.revision, one.state, one.category) == (other.revision, other.state, other.category)
-
-
-def _key(name: str) -> None:
-    """A key's name on its button; screen readers are told by `aria-keyshortcuts`."""
-    ui.html(name, sanitize=False, tag="kbd").classes("desk-key").props("aria-hidden=true")

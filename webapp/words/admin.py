@@ -94,8 +94,8 @@ DESK = {
     ),
     "desk.arrived": ("De nouveaux produits attendent.", "New products are waiting."),
     "desk.changed": (
-        "Le produit n° {id:id} a changé entre-temps : voici le suivant.",
-        "Product no. {id:id} was changed meanwhile: here is the next one.",
+        "Le produit n° {id:id} a changé entre-temps ; la page est à jour.",
+        "Product no. {id:id} was changed meanwhile; the page is up to date.",
     ),
     "desk.start": ("Commencer", "Start"),
     "desk.fix_title": ("Choisir une autre catégorie", "Choose another category"),

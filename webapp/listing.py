@@ -45,7 +45,6 @@ class Listing(ABC, Generic[Item]):
         self.selected: dict[int, None] = {}
         ui.add_css(CSS)
         Filters(visit, self.fields, wanted, self.ask)
-        self._said = ui.element("div").classes("app-bar")
         self._bulk = BulkActions(self)
         self._place = ui.column().classes("w-full gap-4")
         self._aloud = ui.label().classes("sr-only").props("role=status")
@@ -98,12 +97,6 @@ class Listing(ABC, Generic[Item]):
         if not self.page.items and self.cursor:
             await self.go(None)
 
-    def say(self, text: str) -> None:
-        """A notice above the list."""
-        self._said.clear()
-        with self._said:
-            theme.notice(text, "warn")
-
     async def everything(self) -> list[int]:
         """The ids of all that the filter lets through, as many as may be selected."""
         ids: list[int] = []
@@ -130,7 +123,6 @@ class Listing(ABC, Generic[Item]):
 
     def draw(self) -> None:
         """The page of the list."""
-        self._said.clear()
         self._place.clear()
         self._bulk.draw()
         with self._place:

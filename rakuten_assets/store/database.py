@@ -32,7 +32,15 @@ def prepare(owner_url: str, password: str | None = None) -> str:
 
 def connect(url: str) -> Engine:
     """A pool of connections, each of which is tried before it is used: the server may have been restarted."""
-    return create_engine(url, pool_size=POOL, max_overflow=OVERFLOW, pool_timeout=WAIT_SECONDS, pool_pre_ping=True)
+    return create_engine(
+        url,
+        pool_size=POOL,
+        max_overflow=OVERFLOW,
+        pool_timeout=WAIT_SECONDS,
+        pool_pre_ping=True,
+        # What sellers write must not reach the logs by way of an error.
+        hide_parameters=True,
+    )
 
 
 def _as_application(url: URL, password: str | None) -> URL:

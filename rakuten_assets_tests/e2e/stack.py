@@ -76,6 +76,8 @@ class Stack:
     def kill_database(self):
         os.kill(self.server.get_pid(), signal.SIGKILL)
         time.sleep(1)
+        # Its starter takes a process that is dead, and not yet buried, for one that runs.
+        (self.folder / "pg" / "postmaster.pid").unlink()
         self.server.start()
 
     def stop(self):

@@ -11,7 +11,6 @@ DESK = {
         "More than {count} products wait for a review.",
     ),
     "desk.list": ("Voir la file d'attente", "Show the queue"),
-    "desk.why": ("Pourquoi ce produit est ici", "Why this product is here"),
     "desk.why.low_confidence": (
         "Le modèle n'est pas assez sûr de sa proposition.",
         "The model is not sure enough of its proposal.",
@@ -46,11 +45,9 @@ DESK = {
     "desk.about": ("N° {id:id} · {seller} · {at}", "No. {id:id} · {seller} · {at}"),
     "desk.reference": ("Référence : {reference}", "Reference: {reference}"),
     "desk.open": ("Fiche complète", "Full record"),
-    "desk.description": ("Description", "Description"),
     "desk.no_description": ("Sans description", "No description"),
     "desk.picture": ("Image du produit", "Picture of the product"),
     "desk.no_picture": ("Sans image", "No picture"),
-    "desk.decision": ("Catégorie", "Category"),
     "desk.accept": ("Accepter : {category}", "Accept: {category}"),
     "desk.accept_none": ("Accepter", "Accept"),
     "desk.candidates": ("Ou l'une des cinq propositions", "Or one of the five proposals"),
@@ -61,7 +58,6 @@ DESK = {
     "desk.other": ("Autre catégorie", "Another category"),
     "desk.reject": ("Refuser", "Reject"),
     "desk.skip": ("Passer", "Skip"),
-    "desk.enter": ("Entrée", "Enter"),
     "desk.keys": (
         "Clavier : A ou Entrée accepte, 1 à 5 choisit une proposition, C cherche une autre catégorie, R refuse, "
         "S passe. Les touches dorment pendant que vous écrivez.",
@@ -189,10 +185,8 @@ LISTING = {
     "listing.reason": ("Motif de vérification", "Reason for the review"),
     "listing.since": ("Du", "From"),
     "listing.until": ("Au", "To"),
-    "listing.bad_date": ("Écrivez la date ainsi : 2026-11-30.", "Write the date like this: 2026-11-30."),
     "listing.select": ("Sélection", "Select"),
     "listing.select_one": ("Sélectionner le produit n° {id:id}", "Select product no. {id:id}"),
-    "listing.picture": ("Image", "Picture"),
     "listing.product": ("Produit", "Product"),
     "listing.confidence": ("Confiance", "Confidence"),
     "listing.added": ("Ajouté", "Added"),

@@ -76,8 +76,9 @@ class Stack:
     def kill_database(self):
         os.kill(self.server.get_pid(), signal.SIGKILL)
         time.sleep(1)
-        # Its starter takes a process that is dead, and not yet buried, for one that runs.
-        (self.folder / "pg" / "postmaster.pid").unlink()
+        # A process that is dead, and not yet buried, is taken for one that runs.
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self.folder / "pg" / lock).unlink()
         self.server.start()
 
     def stop(self):

@@ -130,7 +130,7 @@ def test_a_strangers_first_five_minutes(stack, people, browser, picture):
     browser.get(f"{stack.url}/search?text={id}")
     says(browser, TITLE, "Seller")
     browser.get(f"{stack.url}/audit?subject=product&subject_id={id}")
-    says(browser, "seller@browser.example", "system")
+    says(browser, "seller@browser.example", "Plateforme")
     lines = people.audit.page(person(people, "admin"), AuditFilter(subject="product", subject_id=str(id))).items
     assert [line.action for line in lines] == ["product_confirm", "product_classified", "product_submitted"]
 

@@ -35,18 +35,18 @@ def empty_the_queue(store):
             store.products.withdraw(ANYBODY, item.product.id)
 
 
-async def sees(user, text=None, seconds=5, **options):
+async def sees(user, text=None, seconds=15, **options):
     """The user sees the sentence, at once or when the page has caught up; it is typed here with ordinary spaces."""
     await selling.sees(user, typeset(text) if text else None, seconds, **options)
 
 
-async def no_longer_sees(user, text=None, seconds=5, **options):
+async def no_longer_sees(user, text=None, seconds=15, **options):
     await selling.no_longer_sees(user, typeset(text) if text else None, seconds, **options)
 
 
 async def hears(user, text):
     """A short message says so."""
-    await selling.eventually(lambda: any(typeset(text) in each for each in user.notify.messages))
+    await selling.eventually(lambda: any(typeset(text) in each for each in user.notify.messages), seconds=15)
 
 
 def press(user, key, code=None, **modifiers):

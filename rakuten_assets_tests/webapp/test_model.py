@@ -108,7 +108,7 @@ def served(web_settings, service):  # noqa: F811
 
 async def test_a_service_that_serves_another_model_is_noticed(served, page, judged, champion):  # noqa: F811
     user = await page()
-    await sees(user, "Le service de classement répond.", seconds=20)
+    await sees(user, "Le service de classement répond.", seconds=30)
     await sees(user, f"Il sert la version {champion.name}, mais le modèle en service devrait être {MODEL}.")
 
 

@@ -250,7 +250,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    store = Store(settings.database_url)
+    store = Store(settings.database_url, settings.text_only)
     with Client(settings.serving_url) as client:
         Worker(store, client, settings.root, settings.far).run(stop)
     store.close()

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from random import Random
 
 import httpx
@@ -101,8 +102,15 @@ def submit(browser, stack, picture, title):
     field(browser, "Description (facultative)").send_keys("Avec filtre et échelle, bâche comprise.")
     browser.find_element(By.CSS_SELECTOR, "input[type=file]:not([capture])").send_keys(str(picture))
     until(lambda: browser.find_elements(By.CSS_SELECTOR, "img.picture-preview"), 30)
-    press(browser, "Envoyer")
-    says(browser, "est enregistré")
+
+    def sent():
+        # A picture that is still on its way is said to be so; one presses again.
+        for button in browser.find_elements(By.XPATH, "//button[contains(normalize-space(.), 'Envoyer')]"):
+            browser.execute_script("arguments[0].click()", button)
+        time.sleep(1)
+        return "est enregistré" in browser.find_element(By.TAG_NAME, "body").text
+
+    until(sent, 60)
     return int(re.search(r"produit n°\s*(\d+)", browser.find_element(By.TAG_NAME, "body").text)[1])
 
 

@@ -22,6 +22,9 @@ from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals
 
 from rakuten_assets.store.records import SYSTEM, Actor
+from rakuten_assets_tests.serving.conftest import champion as champion
+from rakuten_assets_tests.serving.conftest import picture as picture
+from rakuten_assets_tests.serving.conftest import service as service
 
 ADDRESS = "http://test"
 PASSWORD = "correct horse battery"

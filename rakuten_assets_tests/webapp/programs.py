@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 from rakuten_assets.core.sample_pictures import draw_picture, encode
 from rakuten_assets.store.records import Candidate, Predicted
-from rakuten_assets_tests.serving.conftest import champion, picture, service  # noqa: F401 - fixtures, here for all
 from rakuten_assets_tests.webapp.conftest import ADDRESS
 
 PICTURE = encode(draw_picture(Random(5), 2583))

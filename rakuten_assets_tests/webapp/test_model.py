@@ -5,7 +5,6 @@ from sqlalchemy import create_engine, text
 
 from rakuten_assets.core.taxonomy import CODES
 from rakuten_assets.postgres import database_url
-from rakuten_assets_tests.serving.conftest import champion, service  # noqa: F401
 from rakuten_assets_tests.webapp.reviewing import hears, no_longer_sees, sees, waiting
 from rakuten_assets_tests.webapp.selling import BOOK, MODEL, POOL
 from webapp import charts

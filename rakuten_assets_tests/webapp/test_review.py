@@ -7,7 +7,6 @@ import pytest
 from nicegui import ui
 
 from rakuten_assets.store import reviews
-from rakuten_assets_tests.serving.conftest import champion, service  # noqa: F401
 from rakuten_assets_tests.webapp.reviewing import (
     audit_of,
     empty_the_queue,

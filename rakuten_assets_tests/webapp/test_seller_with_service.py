@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from nicegui import ui
 
-from rakuten_assets_tests.serving.conftest import champion, service  # noqa: F401
 from rakuten_assets_tests.webapp.selling import fill_in, no_longer_sees, only_product, photo, sees, upload
 from serving.client import Client
 from webapp.worker import Worker

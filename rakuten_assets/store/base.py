@@ -67,7 +67,9 @@ def announce(session: Session, kind: str, **about: Any) -> None:
 
 def count(session: Session, query: Select[Any]) -> tuple[int, bool]:
     """How many rows there are, and whether they were counted to the end."""
-    limited = query.with_only_columns(literal(1)).order_by(None).limit(COUNTED + 1).subquery()
+    limited = (
+        query.with_only_columns(literal(1), maintain_column_froms=True).order_by(None).limit(COUNTED + 1).subquery()
+    )
     number = session.scalar(select(func.count()).select_from(limited)) or 0
     return min(number, COUNTED), number > COUNTED
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import select
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from rakuten_assets.store.base import CHANNEL
 
 log = logging.getLogger(__name__)
 
-# How often the thread looks whether it is to stop.
-PATIENCE_SECONDS = 1.0
+# How long it waits before it connects anew, and for the thread to end.
+PAUSE_SECONDS, END_SECONDS = 1.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,30 @@ class Changes:
     def listen(self, on_change: Callable[[Change], None]) -> Callable[[], None]:
         """Call `on_change`, in a thread of its own, for each change; the result ends it."""
         stopped = threading.Event()
-        thread = threading.Thread(target=self._run, args=(on_change, stopped), name="changes", daemon=True)
+        # What is sent by one end wakes the thread, which waits at the other as it does at the connection.
+        waker, bell = socket.socketpair()
+        thread = threading.Thread(target=self._run, args=(on_change, stopped, bell), name="changes", daemon=True)
         thread.start()
 
         def stop() -> None:
             stopped.set()
-            thread.join(timeout=5 * PATIENCE_SECONDS)
+            waker.close()
+            thread.join(timeout=END_SECONDS)
 
         return stop
 
-    def _run(self, on_change: Callable[[Change], None], stopped: threading.Event) -> None:
+    def _run(self, on_change: Callable[[Change], None], stopped: threading.Event, bell: socket.socket) -> None:
         import psycopg2
 
-        while not stopped.is_set():
-            try:
-                self._follow(on_change, stopped)
-            except psycopg2.Error as error:
-                log.warning("the connection for news was lost: %s", type(error).__name__)
-                stopped.wait(PATIENCE_SECONDS)
+        with bell:
+            while not stopped.is_set():
+                try:
+                    self._follow(on_change, stopped, bell)
+                except psycopg2.Error as error:
+                    log.warning("the connection for news was lost: %s", type(error).__name__)
+                    stopped.wait(PAUSE_SECONDS)
 
-    def _follow(self, on_change: Callable[[Change], None], stopped: threading.Event) -> None:
+    def _follow(self, on_change: Callable[[Change], None], stopped: threading.Event, bell: socket.socket) -> None:
         import psycopg2
 
         connection = psycopg2.connect(self._dsn)
@@ -65,7 +70,7 @@ class Changes:
             connection.cursor().execute(f"LISTEN {CHANNEL}")
             on_change(Change("reconnected"))
             while not stopped.is_set():
-                if select.select([connection], [], [], PATIENCE_SECONDS)[0]:
+                if connection in select.select([connection, bell], [], [])[0]:
                     connection.poll()
                     _tell(connection.notifies, on_change)
         finally:

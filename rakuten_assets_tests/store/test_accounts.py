@@ -152,6 +152,12 @@ def test_users_are_found_by_name_and_a_percent_sign_is_a_percent_sign(store, adm
     assert store.accounts.users(admin, "%").items == []
 
 
+def test_a_list_of_everybody_counts_everybody(store, admin, seller):
+    page = store.accounts.users(admin, size=200)
+    assert (page.total, page.capped) == (min(len(page.items), 100), len(page.items) > 100)
+    assert page.total > 1
+
+
 @pytest.mark.parametrize("email", ["", "no at", "a@b", "a@@b.c", "a b@c.de"])
 def test_what_is_no_email_makes_no_account(store, email):
     assert refusal(store.accounts.create, SYSTEM, email, "", PASSWORD, "seller").code == "bad_email"

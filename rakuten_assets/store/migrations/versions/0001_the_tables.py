@@ -159,7 +159,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_products_queue_category",
         "products",
-        [sa.text("(-review_priority)"), "id"],
+        ["category", sa.text("(-review_priority)"), "id"],
         unique=False,
         postgresql_where=sa.text("review_priority IS NOT NULL"),
     )

@@ -66,7 +66,9 @@ class Search(Listing[Product]):
         t = self.visit.t
         title = t("find.change_of", id=product.id)
         lead = (t("find.now", category=theme.category_name(self.visit, product.category)), t("find.change_hint"))
-        desk.fix_dialog(self.visit, title, t("find.change"), change, lead).open()
+        # On the page, not in the row that was pressed: a list that is drawn anew must not take the dialog with it.
+        with self.visit.client:
+            desk.fix_dialog(self.visit, title, t("find.change"), change, lead).open()
 
     async def _change(self, id: int, code: int, reason: str) -> bool:
         changed = await self.visit.act(self.visit.app.store.reviews.change_category, id, code, reason)

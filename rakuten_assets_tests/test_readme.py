@@ -52,7 +52,9 @@ def test_every_rakuten_command_that_is_named_exists_with_its_options(document):
     named = [found for line in code(document) for found in re.findall(r"\brakuten ([a-z]+)\b([^#]*)", line)]
     for command, rest in named:
         assert command in commands
-        options = {option for parameter in commands[command].params for option in parameter.opts}
+        # A group's options are those of its commands.
+        group = getattr(commands[command], "commands", {"": commands[command]}).values()
+        options = {option for each in group for parameter in each.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, command
 
 

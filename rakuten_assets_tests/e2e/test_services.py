@@ -1,5 +1,6 @@
 """The real services, as `rakuten up` starts them: web server, daemon and MLflow, with their sensors."""
 
+import io
 import os
 import signal
 import socket
@@ -10,9 +11,14 @@ import urllib.request
 
 import dagster as dg
 import pytest
+from rich.console import Console
 
 from rakuten_assets.core.deliveries import batch_keys
 from rakuten_assets.core.sample import write_sample
+from rakuten_assets.demonstration import accounts, submit_one
+from rakuten_assets.postgres import application_url
+from rakuten_assets.store.records import Actor
+from rakuten_assets.store.store import Store
 from serving.client import Client
 
 # From dropping a delivery to the gate's verdict; three runs that each wait for a sensor's tick.
@@ -29,7 +35,7 @@ def free_port():
 
 @pytest.fixture
 def services(platform):
-    ports = {f"RAKUTEN_{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "SERVING")}
+    ports = {f"RAKUTEN_{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "SERVING", "WEBAPP")}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "rakuten_assets", "up"], env=os.environ | ports, stderr=subprocess.PIPE
     )
@@ -86,6 +92,21 @@ def test_a_delivery_in_the_drop_folder_is_learnt_from_without_a_hand(platform, s
             return client.ready() and client.predict("Piscine").model_version == champion
 
     until(champion_answers, PATIENCE_SECONDS)
+    a_product_goes_through_the_web_app(platform.settings, int(ports["RAKUTEN_WEBAPP_PORT"]), champion)
     verdict = platform.registry.get("challenger").tags["gate"]
     assert verdict.split(":")[0] in {"promoted", "refused", "kept"}
     assert (run.status == dg.DagsterRunStatus.SUCCESS) == (not verdict.startswith("refused"))
+
+
+def a_product_goes_through_the_web_app(settings, port, champion):
+    """As `rakuten demo --once` has it: web API, prediction service, database."""
+    shown = Console(file=io.StringIO())
+    seller = accounts(settings)[0]
+    submit_one(settings.model_copy(update={"webapp_port": port}), seller, shown)
+    assert "Autour de la piscine" in shown.file.getvalue()
+    store = Store(application_url(settings))
+    user = store.accounts.find(seller.email)
+    [product] = store.products.list(Actor(user.id, user.email, user.name, "seller")).items
+    [predicted], _ = store.products.history(Actor(user.id, user.email, user.name, "seller"), product.id)
+    store.close()
+    assert (product.proposed, predicted.model_version) == (2583, champion)

@@ -21,18 +21,21 @@ from rakuten_assets.store.store import Store
 from rakuten_assets_tests.e2e.stack import until
 
 PASSWORD = "une phrase assez longue"
-PACKAGES = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """Debian's Chromium and its driver, installed where they are missing; without them the tests fail."""
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    if missing:
+    """A Chromium and its driver; where they are missing, Debian's are installed, and without them the tests fail."""
+    if not (_browser() and shutil.which("chromedriver")):
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", *missing]):
+        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "chromium", "chromium-driver"]):
             subprocess.run([*sudo, *command], check=True, capture_output=True)
-    return shutil.which("chromium"), shutil.which("chromedriver")
+    return _browser(), shutil.which("chromedriver")
+
+
+def _browser():
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture

@@ -106,6 +106,13 @@ def test_every_reason_to_set_something_aside_is_explained():
     assert set(explained) == set(given)
 
 
+def test_every_attack_that_is_listed_has_its_test():
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (PROJECT / "docs/webapp.md").read_text())
+    assert len(named) > 20
+    tests = {file: (PROJECT / "rakuten_assets_tests" / file).read_text() for file, _ in named}
+    assert [(file, name) for file, name in named if f"def {name}(" not in tests[file]] == []
+
+
 def test_the_sensors_are_the_sensors():
     assert [INLINE.findall(row[0])[0] for row in table("The one flow")] == [sensor.name for sensor in defs.sensors]
 

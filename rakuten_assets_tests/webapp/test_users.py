@@ -28,10 +28,10 @@ async def test_a_search_without_a_match_says_so(at_users):
 async def test_an_administrator_makes_an_account_whose_password_is_shown_once(at_users, store):
     await at_users.click("Créer un compte")
     await at_users.type("Nouvelle Boutique", marker="new-name")
-    await at_users.type("nouvelle@example.org", marker="new-email")
+    await at_users.type("boutique@example.org", marker="new-email")
     await at_users.click(marker="do-it")
     password = await _shown_password(at_users)
-    assert store.accounts.sign_in("nouvelle@example.org", password)[1].role == "seller"
+    assert store.accounts.sign_in("boutique@example.org", password)[1].role == "seller"
     await at_users.click(marker="seen")
     await at_users.should_not_see(password)
     with at_users:

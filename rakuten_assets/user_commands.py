@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from rakuten_assets.settings import Settings
 from rakuten_assets.store.errors import Refused
@@ -45,7 +45,8 @@ def add(
 @app.command("list")
 def list_() -> None:
     """Show the accounts, the newest first."""
-    table = Table("id", "e-mail", "name", "role", "blocked", "last sign-in")
+    # An e-mail that is cut short is no use to whoever wants to block it.
+    table = Table("id", Column("e-mail", no_wrap=True), "name", "role", "blocked", "last sign-in")
     page = _store().accounts.users(Actor(None, "", "", "admin"), size=200)
     for user in page.items:
         seen = user.last_sign_in_at.strftime("%Y-%m-%d %H:%M") if user.last_sign_in_at else "never"

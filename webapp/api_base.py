@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from rakuten_assets.store.audit import REQUEST
+from rakuten_assets.store.base import BIGGEST
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import Actor
 from webapp import texts
@@ -25,9 +26,6 @@ STATUS = {"unauthenticated": 401, "forbidden": 403, "not_found": 404, "conflict"
 HTTP_CODES = {404: "no_such_route", 405: "method_not_allowed", 413: "too_large", 415: "media_type"}
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 413: {"Connection": "close"}, 429: {"Retry-After": "1"}}
 HEADERS[503] = {"Retry-After": "5"}
-
-# Ids are PostgreSQL's bigint.
-BIGGEST = 2**63 - 1
 
 LANGUAGE_RANGE = re.compile(r"\b(fr|en)\b[^,;]*(?:;\s*q=([01](?:\.\d{1,3})?))?", re.IGNORECASE)
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from rakuten_assets.store import audit
 from rakuten_assets.store.base import BIGGEST, Verbs, announce, clean, must_be, page
 from rakuten_assets.store.errors import Refused
-from rakuten_assets.store.outbox import _same
+from rakuten_assets.store.outbox import same_job
 from rakuten_assets.store.products import Products, submit, view
 from rakuten_assets.store.records import Actor, Draft, Import, ImportRow, Job, Page, Product
 from rakuten_assets.store.tables import ImportLine, OutboxRow, User
@@ -57,7 +57,7 @@ class Imports(Verbs):
 
     def add_product(self, actor: Actor, import_id: int, line: int, draft: Draft) -> Product:
         """The product of a line; a line that was dealt with before is the same product."""
-        draft = self._products._checked(draft)
+        draft = self._products.checked(draft)
         with self._transaction() as session:
             product = submit(session, actor, draft, f"import-{import_id}-{line}")
             dealt = insert(ImportLine).values(
@@ -83,7 +83,7 @@ class Imports(Verbs):
         with self._transaction() as session:
             row = session.get_one(Row, job.subject_id, with_for_update=True)
             row.state, row.error, row.finished_at = ("failed" if error else "done"), error, datetime.now(UTC)
-            for done in session.scalars(_same(select(OutboxRow), job)):
+            for done in session.scalars(same_job(select(OutboxRow), job)):
                 session.delete(done)
             seller = session.get_one(User, row.seller_id)
             actor = Actor(seller.id, seller.email, seller.name, seller.role)  # type: ignore[arg-type]

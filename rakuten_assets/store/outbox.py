@@ -94,18 +94,18 @@ class Outbox(Verbs):
         wait = min(2.0 ** min(job.attempts - 1, 10), SLOWEST) * random.uniform(0.75, 1.25)
         later = datetime.now(UTC) + timedelta(seconds=wait)
         with self._transaction() as session:
-            row = _same(update(OutboxRow), job)
+            row = same_job(update(OutboxRow), job)
             session.execute(row.values(next_at=later, error=error[:500]))
 
     def postpone(self, job: Job) -> None:
         """Go on with it as soon as others had their turn; this was no failure."""
         with self._transaction() as session:
-            session.execute(_same(update(OutboxRow), job).values(next_at=func.now(), attempts=0))
+            session.execute(same_job(update(OutboxRow), job).values(next_at=func.now(), attempts=0))
 
     def finish(self, job: Job) -> None:
         """It is done."""
         with self._transaction() as session:
-            session.execute(_same(delete(OutboxRow), job))
+            session.execute(same_job(delete(OutboxRow), job))
 
     def backlog(self) -> Backlog:
         """What waits."""
@@ -138,11 +138,11 @@ class Outbox(Verbs):
 def _current(session: Session, job: Job) -> ProductRow | None:
     """The product as the job knows it, locked, with the job ended; None where it has changed since."""
     row = session.get(ProductRow, job.subject_id, with_for_update=True)
-    session.execute(_same(delete(OutboxRow), job))
+    session.execute(same_job(delete(OutboxRow), job))
     return row if row and row.revision == job.revision and row.state != "withdrawn" else None
 
 
-def _same(statement, job: Job):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - an update or a delete, as it came
+def same_job(statement, job: Job):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - an update or a delete, as it came
     """The statement, for this job and not for one that an edit has put in its place."""
     return statement.where(OutboxRow.id == job.id, OutboxRow.revision == job.revision)
 

@@ -52,12 +52,12 @@ class Products(Verbs):
     def submit(self, actor: Actor, draft: Draft, key: str) -> Product:
         """Store a product to be classified. The same `key` again is the same product, and changes nothing."""
         with self._transaction() as session:
-            product = submit(session, actor, self._checked(draft), key)
+            product = submit(session, actor, self.checked(draft), key)
             return view(session, product)
 
     def edit(self, actor: Actor, id: int, draft: Draft, revision: int) -> Product:
         """Change a product that is still as the actor saw it; another text or picture is classified anew."""
-        draft = self._checked(draft)
+        draft = self.checked(draft)
         with self._transaction() as session:
             row = own(session, actor, id)
             if row.revision != revision:
@@ -169,7 +169,7 @@ class Products(Verbs):
             )
             return [_prediction(row) for row in predicted], [_feedback(*row) for row in said]
 
-    def _checked(self, draft: Draft) -> Draft:
+    def checked(self, draft: Draft) -> Draft:
         """The draft as it is stored; raises `Refused` where something is missing, too long or unreadable."""
         designation = clean(draft.designation, MAX_DESIGNATION, field="designation")
         if not designation:

@@ -48,7 +48,7 @@ NOBODY = Actor(None, "", "", "nobody")
 class Page(Generic[Item]):
     """A part of a list, newest first. `next` and `previous` are cursors, None where there is nothing more.
 
-    `total` counts no further than `capped_at`: the number of a long list helps nobody, and costs the more.
+    `total` is counted up to a hundred, `capped` where there are more: counting on would cost more than the page.
     """
 
     items: Sequence[Item]

@@ -339,3 +339,41 @@ class Retraining:
     run_id: str | None
     asked_at: datetime
     changed_at: datetime
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How far a window of `rows` predictions, `labelled` of them by people, was from what the champion learnt.
+
+    `score` is the largest ratio of a part to what chance explains: from 1 on, it is drift. `parts` are its JSON rows
+    (`name`, `kind`: data, prediction or concept, `value`, `limit`, `score`); `page` is the HTML's name under the root.
+    """
+
+    id: int
+    version: str
+    last_prediction: int
+    since: datetime
+    until: datetime
+    rows: int
+    labelled: int
+    score: float
+    parts: Sequence[Mapping[str, Any]]
+    page: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Notification:
+    """News for people. `sent` are the channels that took it; without `done_at`, others still have to."""
+
+    id: int
+    key: str
+    kind: str
+    subject: str
+    body: str
+    link: str
+    sent: Sequence[str]
+    attempts: int
+    done_at: datetime | None
+    error: str
+    at: datetime

@@ -4,8 +4,10 @@ from rakuten_assets.store.accounts import Accounts
 from rakuten_assets.store.audit import Audit
 from rakuten_assets.store.changes import Changes
 from rakuten_assets.store.database import connect
+from rakuten_assets.store.drift import Drift
 from rakuten_assets.store.imports import Imports
 from rakuten_assets.store.models import Models
+from rakuten_assets.store.notifications import Notifications
 from rakuten_assets.store.outbox import Outbox
 from rakuten_assets.store.products import Products
 from rakuten_assets.store.quality import Quality
@@ -32,6 +34,8 @@ class Store:
         self.models = Models(self._engine)
         self.quality = Quality(self._engine)
         self.retrainings = Retrainings(self._engine)
+        self.drift = Drift(self._engine)
+        self.notifications = Notifications(self._engine)
         self.changes = Changes(url)
 
     def reachable(self) -> bool:

@@ -311,3 +311,42 @@ class RetrainingRow(Base):
     asked_at: Mapped[datetime] = _now()
     changed_at: Mapped[datetime] = _now()
     __table_args__ = (CheckConstraint("state IN ('asked', 'started', 'succeeded', 'refused', 'failed')", "state"),)
+
+
+class DriftReportRow(Base):
+    """How far a window of predictions was from what the champion learnt: the score, its parts, and the page.
+
+    `last_prediction` is where the window ended, and the next one begins.
+    """
+
+    __tablename__ = "drift_reports"
+    id: Mapped[int] = _id()
+    version: Mapped[str]
+    last_prediction: Mapped[int] = mapped_column(BigInteger)
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    rows: Mapped[int]
+    labelled: Mapped[int]
+    score: Mapped[float]
+    parts: Mapped[list[Any]]
+    page: Mapped[str]
+    at: Mapped[datetime] = _now()
+
+
+class NotificationRow(Base):
+    """News for people, written once by its `key`, and kept until every channel has taken it."""
+
+    __tablename__ = "notifications"
+    id: Mapped[int] = _id()
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    body: Mapped[str]
+    link: Mapped[str] = mapped_column(server_default="")
+    sent: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_at: Mapped[datetime] = _now()
+    done_at: Mapped[datetime | None]
+    error: Mapped[str] = mapped_column(server_default="")
+    at: Mapped[datetime] = _now()
+    __table_args__ = (Index("ix_notifications_due", "next_at", "id", postgresql_where=text("done_at IS NULL")),)

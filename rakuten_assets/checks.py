@@ -9,11 +9,13 @@ import polars as pl
 
 from rakuten_assets import plots
 from rakuten_assets.assets import champion, embeddings, models, splits, text, training
+from rakuten_assets.assets.behaviour import behaviours
 from rakuten_assets.assets.catalogue import products
 from rakuten_assets.assets.champion import gate
 from rakuten_assets.core import vectors
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.deliveries import deliveries, picture_path
+from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.core.taxonomy import CODES, NAMES
 from rakuten_assets.resources import DataRoot
 
@@ -104,7 +106,9 @@ def no_duplicate_across_splits(
     splits: pl.DataFrame, cleaned_text: pl.DataFrame, deduplicated_images: pl.DataFrame
 ) -> dg.AssetCheckResult:
     """No text and no picture cluster has products in two splits: a leak would flatter every score."""
-    placed = splits.select("productid", "split").drop_nulls("split")
+    # Both kinds of gold are one side.
+    side = pl.col("split").replace(LIVE_GOLD, "gold")
+    placed = splits.select("productid", side).drop_nulls("split")
     leaks = {
         name: _straddling(placed.join(table.select("productid", key), on="productid"), key)
         for name, table, key in (
@@ -230,5 +234,6 @@ CHECKS = [
     finite_image_embeddings,
     score_floor,
     parity,
+    behaviours,
     gate,
 ]

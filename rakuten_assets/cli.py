@@ -200,6 +200,42 @@ def demo(
         up()
 
 
+@app.command()
+def simulate(
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks over which the bias rises.")] = 4,
+    max_drift: Annotated[float, typer.Option(min=0, max=0.3, help="Bias of the last week: 0.3 is 30 %.")] = 0.3,
+    catalogue: Annotated[
+        Path | None, typer.Option(exists=True, help="Labelled texts to play it on, instead of a sample.")
+    ] = None,
+    products: Annotated[int, typer.Option(min=1200, help="Size of the sample catalogue.")] = 4000,
+    per_week: Annotated[int, typer.Option(min=250, help="Products that sellers submit in a week.")] = 500,
+    reviews: Annotated[int, typer.Option(min=0, help="Products that reviewers look at in a week.")] = 200,
+    error_rate: Annotated[float, typer.Option(min=0, max=1, help="How often people err.")] = 0.05,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of the story; by default in the state folder.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+) -> None:
+    """Play the drift story on a platform of its own: quality falls, the loop notices, learns, and wins it back."""
+    from rakuten_assets.simulation import run, stage
+    from rakuten_assets.simulation.story import Plan
+
+    folder = (out or Settings().local_state / "simulation").absolute()
+    if (folder / "story.json").exists() or (folder / "deliveries").exists():
+        raise _failed(f"{folder} holds a story already: name another folder with --out, or delete it.")
+    plan = Plan(weeks, max_drift, per_week, reviews, error_rate, seed)
+    settings = run.separate(folder)
+    with console.status("setting the stage"):
+        if catalogue:
+            set_up = _or_fail(lambda: stage.own(catalogue, folder / "stage", seed))
+        else:
+            set_up = stage.invented(folder / "stage", products, per_week * (weeks + 1), seed)
+    with console.status("training the first champion"):
+        _or_fail(lambda: run.prepare(set_up, settings))
+    story = _or_fail(lambda: run.play(set_up, plan, settings, console, folder))
+    if json_file:
+        _write(json_file, story.as_json())
+
+
 def _champion() -> Any:
     from rakuten_assets.batch_tools import load_champion
 

@@ -3,13 +3,23 @@
 import dagster as dg
 
 from rakuten_assets.assets import ALL_ASSETS
-from rakuten_assets.automation.jobs import deploy, ingest_delivery, prepare_batch, retrain
+from rakuten_assets.automation.jobs import deploy, ingest_delivery, monitor, prepare_batch, retrain, take_in_feedback
+from rakuten_assets.automation.loop import retraining_asked, retraining_due
+from rakuten_assets.automation.notifications import (
+    data_missing,
+    news,
+    notify,
+    run_ended_well,
+    run_failed,
+    service_health,
+)
+from rakuten_assets.automation.retention import nightly_tidy, tidy
+from rakuten_assets.automation.schedules import every_month, every_night, every_week
 from rakuten_assets.automation.sensors import (
     catalogue_grew,
     champion_changed,
     new_batches,
     new_deliveries,
-    retraining_asked,
 )
 from rakuten_assets.checks import CHECKS
 from rakuten_assets.resources import resources
@@ -18,8 +28,12 @@ from rakuten_assets.settings import Settings
 defs = dg.Definitions(
     assets=ALL_ASSETS,
     asset_checks=CHECKS,
-    jobs=[ingest_delivery, prepare_batch, retrain, deploy],
-    sensors=[new_deliveries, new_batches, catalogue_grew, champion_changed, retraining_asked],
+    jobs=[ingest_delivery, prepare_batch, take_in_feedback, retrain, deploy, monitor, notify, tidy],
+    sensors=[
+        *(new_deliveries, new_batches, catalogue_grew, champion_changed, retraining_due, retraining_asked),
+        *(news, run_failed, run_ended_well, service_health, data_missing),
+    ],
+    schedules=[every_night, every_week, every_month, nightly_tidy],
     resources=resources(Settings()),
     # One process a run: a process a step would import everything again for each of some thirty steps and checks,
     # and the steps that take long use every core by themselves. Batches run side by side as runs of their own.

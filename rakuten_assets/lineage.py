@@ -13,7 +13,8 @@ import psutil
 from upath import UPath
 
 from rakuten_assets.assets.common import register_batches
-from rakuten_assets.automation.jobs import PER_BATCH, SERVING, WHOLE
+from rakuten_assets.automation.jobs import HANDED_IN, MONITORED, PER_BATCH, SERVING, WHOLE
+from rakuten_assets.automation.notifications import is_verdict, message
 from rakuten_assets.core.deliveries import deliveries
 from rakuten_assets.registry import Registry
 from rakuten_assets.resources import replacing
@@ -83,16 +84,16 @@ def materialize(
         if not outcome.success:
             return outcome
     chosen = {job: [key for key in keys if key.to_user_string() in names] for job, keys in _jobs().items()}
-    if chosen["retrain"] or not names:
-        _run(opened, "retrain", chosen["retrain"] or None, None, reason, outcome, progress)
-    if chosen["deploy"] and outcome.success:
-        _run(opened, "deploy", chosen["deploy"], None, reason, outcome, progress)
+    for job, selection in chosen.items():
+        if outcome.success and (selection or (job == "retrain" and not names)):
+            _run(opened, job, selection or None, None, reason, outcome, progress)
     return outcome
 
 
 def _jobs() -> dict[str, list[dg.AssetKey]]:
     """Keys of the assets without batches, by the job that they belong to."""
-    return {"retrain": [asset.key for asset in WHOLE], "deploy": [asset.key for asset in SERVING]}
+    jobs = {"take_in_feedback": HANDED_IN, "retrain": WHOLE, "monitor": MONITORED, "deploy": SERVING}
+    return {job: [asset.key for asset in assets] for job, assets in jobs.items()}
 
 
 def _run(
@@ -122,8 +123,8 @@ def _run(
     if not result.success:
         outcome.success = False
         failures = [event for event in result.all_events if event.is_step_failure]
-        outcome.errors += [_message(event) for event in failures]
-        outcome.refused = bool(failures) and all(_is_gate(event) for event in failures)
+        outcome.errors += [message(event) for event in failures]
+        outcome.refused = bool(failures) and all(is_verdict(event) for event in failures)
 
 
 def bury_the_dead(opened: dg.DagsterInstance, *, services_stopped: bool = False) -> None:
@@ -202,19 +203,6 @@ def _sums(parts: Sequence[Any]) -> dict[str, int]:
         for name, count in part.items():
             totals[name] = totals.get(name, 0) + count
     return totals
-
-
-def _message(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    cause = error.cause if error and error.cause else error
-    return f"{event.step_key}: {cause.message.strip() if cause else 'failed'}"
-
-
-def _is_gate(event: dg.DagsterEvent) -> bool:
-    """The gate's verdict, as opposed to a gate that could not come to one."""
-    error = event.step_failure_data.error
-    verdict = error is not None and error.cls_name == "DagsterAssetCheckFailedError"
-    return event.step_key == "challenger_gate" and verdict
 
 
 def _process() -> str:

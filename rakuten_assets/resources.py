@@ -19,6 +19,7 @@ from rakuten_assets.core.classifier_files import COMPLETE as COMPLETE
 from rakuten_assets.core.classifier_files import folder_hash, is_local
 from rakuten_assets.core.embeddings import BUILT_IN
 from rakuten_assets.core.preparation import PreparationSettings
+from rakuten_assets.notifier import Notifier
 from rakuten_assets.postgres import application_url
 from rakuten_assets.registry import MODEL, Registry
 from rakuten_assets.settings import Settings
@@ -61,6 +62,20 @@ class Parquet(PolarsParquetIOManager):
             "dagster/row_count": len(obj),
             "dagster/column_schema": dg.TableSchema(columns),
         }
+
+
+class Snapshots(Parquet):
+    """Tables of which every version is kept: the newest where `Parquet` has it, each beside it under its content.
+
+    A version is named by its last `id` or `statement` and its number of rows; one that is there is never written anew.
+    """
+
+    def write_df_to_path(self, context: dg.OutputContext, df: pl.DataFrame, path: UPath) -> None:
+        column = next(name for name in ("id", "statement") if name in df.columns)
+        kept = path.with_suffix("") / f"{df[column].fill_null(0).cast(pl.Int64).max() or 0!r}-{len(df)}.parquet"
+        if not kept.exists():
+            super().write_df_to_path(context, df, kept)
+        super().write_df_to_path(context, df, path)
 
 
 class ModelStore(dg.ConfigurableResource):
@@ -194,6 +209,7 @@ def resources(settings: Settings) -> dict[str, Any]:
     return {
         "data": DataRoot(url=root),
         "io_manager": Parquet(base_dir=f"{root}/assets"),
+        "snapshots": Snapshots(base_dir=f"{root}/assets"),
         "folders": Folders(store=store),
         "model_store": store,
         "tracking": Tracking(root=root, ui=f"http://{settings.host}:{settings.mlflow_port}"),
@@ -206,12 +222,27 @@ def resources(settings: Settings) -> dict[str, Any]:
         ),
         "translation": Translation(kind=settings.translator, model=settings.translation_model),
         "operations": Operations(),
+        "notifier": Notifier(
+            platform=f"http://{settings.host}:{settings.dagster_port}",
+            smtp_host=settings.smtp_host,
+            smtp_port=settings.smtp_port,
+            smtp_security=settings.smtp_security,
+            smtp_user=settings.smtp_user,
+            smtp_password_file=_file(settings.smtp_password_file),
+            notify_from=settings.notify_from,
+            notify_to=settings.notify_to,
+            webhook_url_file=_file(settings.webhook_url_file),
+        ),
         "serving": Serving(
             url=settings.classifier_url,
             token_file=str(settings.serving_token_file.absolute()),
             bentos=str(settings.local_state / "bentoml"),
         ),
     }
+
+
+def _file(path: Path | None) -> str:
+    return str(path.absolute()) if path else ""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +22,9 @@ from rakuten_assets.settings import Settings
 # What a product needs to be classified.
 CLASSIFYING = ("web-app", "worker", "classifier")
 
+# What it takes to learn from people as well.
+LOOP = (*CLASSIFYING, "dagster", "dagster-daemon", "mlflow")
+
 # A service that has not answered by then never will.
 START_SECONDS = 120
 
@@ -29,10 +32,15 @@ START_SECONDS = 120
 STOP_SECONDS = 20
 
 
-def serve(settings: Settings, console: Console, once: Callable[[], None] | None = None) -> None:
+def serve(
+    settings: Settings,
+    console: Console,
+    once: Callable[[], None] | None = None,
+    programs: Sequence[str] = CLASSIFYING,
+) -> None:
     """Start every service; print their addresses; end with them or on Ctrl-C.
 
-    With `once`, start what it takes to classify a product, call it, and end.
+    With `once`, start the `programs` that it takes, call it, and end.
     """
     _refuse_a_second_time(settings)
     with instance(settings) as opened:
@@ -57,7 +65,7 @@ def serve(settings: Settings, console: Console, once: Callable[[], None] | None 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for name, command in _commands(settings).items():
-            if once is None or name in CLASSIFYING:
+            if once is None or name in programs:
                 processes[name] = _start(name, command, environment, logs)
         with console.status("starting the services"):
             for name, url in _addresses(settings).items():

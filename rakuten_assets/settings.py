@@ -1,6 +1,7 @@
 """The platform's settings: read from the environment (prefix `RAKUTEN_`) and `.env`, once, at the edge."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +39,28 @@ class Settings(BaseSettings):
     desaturate: bool = Field(True, description="Take 15 % of the saturation where red dominates.")
     crop: bool = Field(True, description="Crop wide uniform borders and zoom in.")
     equalise: bool = Field(False, description="Equalise the histogram where red dominates excessively.")
+    retrain_labels: int = Field(
+        500, gt=0, description="Labels of people, not learnt from yet, that start a retraining by themselves."
+    )
+    retrain_drift_labels: int = Field(
+        50, gt=0, description="Labels of people that a retraining because of drift or of lower acceptance needs."
+    )
+    retrain_cooldown_hours: float = Field(
+        24, ge=0, description="Hours of rest after a retraining that nobody asked for."
+    )
+    smtp_host: str = Field("", description="Mail server that notifications go through. Empty: no e-mail.")
+    smtp_port: int = Field(587, description="Port of the mail server.")
+    smtp_security: Literal["auto", "starttls", "tls", "none"] = Field(
+        "auto", description="How mail is encrypted; auto: TLS on port 465, else STARTTLS where it is offered."
+    )
+    smtp_user: str = Field("", description="User of the mail server. Empty: none is asked for.")
+    smtp_password_file: Path | None = Field(None, description="File with that user's password.")
+    notify_from: str = Field("", description="Address that notifications come from.")
+    notify_to: str = Field("", description="Addresses that notifications go to, with commas between them.")
+    webhook_url_file: Path | None = Field(
+        None, description="File with the address of a Slack-style webhook, which is a secret."
+    )
+    sensor_seconds: int = Field(15, gt=0, description="Seconds between two looks of a sensor.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI.")
     mlflow_port: int = Field(5000, description="Port of the MLflow UI.")
     serving_port: int = Field(3001, description="Port of the prediction service.")

@@ -1,6 +1,18 @@
 """The asset graph, in the order in which data flows through it."""
 
-from rakuten_assets.assets import catalogue, champion, embeddings, images, models, serving, similar, splits, text
+from rakuten_assets.assets import (
+    catalogue,
+    champion,
+    embeddings,
+    feedback,
+    images,
+    models,
+    monitoring,
+    serving,
+    similar,
+    splits,
+    text,
+)
 
 ALL_ASSETS = [
     catalogue.products,
@@ -12,6 +24,9 @@ ALL_ASSETS = [
     images.image_fingerprints,
     images.deduplicated_images,
     images.prepared_images,
+    feedback.feedback,
+    feedback.labelled_products,
+    feedback.human_labels,
     splits.splits,
     embeddings.text_embeddings,
     embeddings.image_embeddings,
@@ -21,6 +36,9 @@ ALL_ASSETS = [
     models.stacked_model,
     champion.challenger,
     champion.champion,
+    monitoring.drift_reference,
+    monitoring.predictions,
+    monitoring.drift_report,
     serving.bento,
     serving.serving_image,
     serving.deployed_model,

@@ -16,6 +16,7 @@ from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.products import Product
+from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.core.taxonomy import CODES
 from rakuten_assets.registry import Registered
 from rakuten_assets.resources import DataRoot, ModelStore, Operations, Tracking
@@ -64,17 +65,19 @@ def gate(
     new, old = registry.get("challenger"), registry.get("champion")
     if new is None:
         return dg.AssetCheckResult(passed=False, description="There is no challenger to compare.")
-    gold = gold_products(splits, products)
+    frozen, live = gold_products(splits, products), gold_products(splits, products, LIVE_GOLD)
+    gold, is_live = pl.concat([frozen, live]), np.arange(len(frozen) + len(live)) >= len(frozen)
     labels = positions(gold["prdtypecode"].cast(pl.Int64).to_numpy())
     same = old is not None and old.version == new.version
     said = _opinions(model_store, new, gold, data)
     scored_new = said["stacked"]
     scored_old = None if old is None else scored_new if same else _score_or_nothing(model_store, old, gold, data)
-    verdict = evaluate.judge(scored_new, scored_old, labels, same_model=same)
+    verdict = evaluate.judge(scored_new, scored_old, labels, live=is_live, same_model=same)
     registry.tag(new, "gate", verdict.reason)
     # Names the champion that was beaten: a verdict is no pass against a later one, nor for a model it never saw.
     registry.tag(new, PASSED, _name(old) if verdict.promoted else "refused")
-    report = evaluate.report(said, labels, products["prdtypecode"].drop_nulls().to_list(), verdict)
+    of_gold = {name: part[~is_live] for name, part in said.items()}
+    report = evaluate.report(of_gold, labels[~is_live], splits["prdtypecode"].drop_nulls().to_list(), verdict)
     mlflow = {"mlflow": tracking.model_url(new.number)}
     operations.store.models.record(new.version, new.number, verdict.reason, report | mlflow)
     return dg.AssetCheckResult(
@@ -112,10 +115,11 @@ def _name(model: Registered | None) -> str:
     return model.version if model else "no champion"
 
 
-def gold_products(splits: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """Labelled products of the gold split, in order of arrival."""
-    gold = splits.filter((pl.col("split") == "gold") & pl.col("prdtypecode").is_not_null())
-    return products.join(gold.select("productid"), on="productid", how="semi", maintain_order="left")
+def gold_products(splits: pl.DataFrame, products: pl.DataFrame, split: str = "gold") -> pl.DataFrame:
+    """Products of the gold (or another) split that have a label, with the label that counts, in order of arrival."""
+    gold = splits.filter((pl.col("split") == split) & pl.col("prdtypecode").is_not_null())
+    labels = gold.select("productid", "prdtypecode")
+    return products.drop("prdtypecode").join(labels, on="productid", how="inner", maintain_order="left")
 
 
 def opinions(classifier: ProductClassifier, rows: pl.DataFrame, data: DataRoot) -> dict[str, Array]:
@@ -159,11 +163,14 @@ def _score_or_nothing(model_store: ModelStore, model: Registered, gold: pl.DataF
 
 def _metadata(verdict: evaluate.Verdict, new: Registered, old: Registered | None) -> dict[str, Any]:
     parts: dict[str, Any] = {"challenger": new.version, "champion": old.version if old else "none"}
-    for name, scores in (("challenger", verdict.challenger), ("champion", verdict.champion)):
-        if scores:
-            parts |= {f"{name}_{key}": value for key, value in scores.as_dict().items()}
-    if verdict.difference:
-        parts |= {f"difference_{key}": value for key, value in vars(verdict.difference).items()}
+    for where, part in (("", verdict), ("live_", verdict.live)):
+        if part is None:
+            continue
+        for name, scores in (("challenger", part.challenger), ("champion", part.champion)):
+            if scores:
+                parts |= {f"{where}{name}_{key}": value for key, value in scores.as_dict().items()}
+        if part.difference:
+            parts |= {f"{where}difference_{key}": value for key, value in vars(part.difference).items()}
     for name, frame in (("per_class", verdict.per_class), ("confusions", verdict.confusions)):
         if frame is not None:
             parts[name] = plots.table(frame)

@@ -7,7 +7,9 @@ import polars as pl
 
 from rakuten_assets import plots
 from rakuten_assets.assets.common import BATCHES, counts, whole
-from rakuten_assets.core.splits import assign_splits
+from rakuten_assets.assets.feedback import version
+from rakuten_assets.core.feedback import is_live, moved_categories, outdated
+from rakuten_assets.core.splits import LIVE_GOLD, assign_splits
 
 
 @whole("features", kinds={"polars", "parquet"})
@@ -17,13 +19,15 @@ def splits(
     cleaned_text: pl.DataFrame,
     duplicate_texts: pl.DataFrame,
     deduplicated_images: pl.DataFrame,
+    human_labels: pl.DataFrame,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Train, validation or gold for each product, frozen by the hash of its duplicate group."""
     if not products["productid"].equals(cleaned_text["productid"]):
         raise dg.Failure("A batch arrived while this was being read: products and texts differ. Run it again.")
+    moved = moved_categories(human_labels)
     rows = (
-        products.select("productid", "prdtypecode")
-        .with_columns(cleaned_text["text_key"])
+        labelled(products.select("productid", "prdtypecode"), human_labels, moved)
+        .with_columns(cleaned_text["text_key"], live=is_live(pl.col("productid")))
         .join(
             deduplicated_images.select("productid", "cluster_id", image_weight="sample_weight"),
             on="productid",
@@ -31,15 +35,22 @@ def splits(
             maintain_order="left",
         )
     )
-    table = assign_splits(rows).with_columns(
-        rows["prdtypecode"], rows["image_weight"].fill_null(0.0), text_weight=_text_weight(rows)
-    )
+    placed = assign_splits(rows).with_columns(rows["prdtypecode", "role", "not_learnt"])
+    # A seller's word teaches; only what an administrator has judged may judge the models.
+    unjudged = (pl.col("split") == LIVE_GOLD) & (pl.col("role") != "admin")
+    known = placed.select(prdtypecode=pl.when(~unjudged.fill_null(False)).then("prdtypecode"))["prdtypecode"]
+    rows = rows.with_columns(known)
+    table = placed.drop("role").with_columns(known, rows["image_weight"].fill_null(0.0), text_weight=_text_weight(rows))
     sizes = counts(table["split"].drop_nulls())
     return dg.MaterializeResult(
         value=table,
         metadata={
             "rows": len(table),
             "set_aside": int(table["split"].null_count()),
+            "labels_of_people": len(human_labels),
+            "labels_version": version(human_labels.select(id="statement")),
+            "labels_used": plots.table(_used(table)),
+            "not_learnt": plots.table(table["not_learnt"].drop_nulls().value_counts(sort=True)),
             "repeated_texts": sum(len(ids) - 1 for ids in duplicate_texts["productids"]),
             "batches": json.dumps(list(context.instance.get_dynamic_partitions(BATCHES))),
             **sizes,
@@ -47,6 +58,37 @@ def splits(
             "classes": plots.table(_by_class(table)),
         },
     )
+
+
+def labelled(products: pl.DataFrame, people: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+    """`products` (`productid`, `prdtypecode`) with what people say, and `not_learnt`: why a label does not count.
+
+    What came through the web app has the label that people gave it last. A label from before its category moved is
+    no label any more, whoever gave it.
+    """
+    own = people.select("productid", "label", "role", "at", "set_aside")
+    rows = products.join(own, on="productid", how="left", maintain_order="left")
+    live, named = is_live(pl.col("productid")), pl.col("label").cast(pl.Int32)
+    rows = rows.with_columns(prdtypecode=pl.when(live).then(named).otherwise(pl.col("prdtypecode")))
+    old = outdated(rows.select("prdtypecode", "at"), moved)
+    why = (
+        pl.when(live & pl.col("label").is_null())
+        .then(pl.lit("its label was taken back"))
+        .when(pl.col("set_aside").is_not_null())
+        .then(pl.col("set_aside"))
+        .when(old)
+        .then(pl.lit("its category moved"))
+        .otherwise(pl.lit(None, pl.String))
+    )
+    rows = rows.with_columns(not_learnt=why)
+    counts = pl.when(pl.col("not_learnt").is_null()).then("prdtypecode")
+    return rows.select("productid", "role", "not_learnt", prdtypecode=counts)
+
+
+def _used(table: pl.DataFrame) -> pl.DataFrame:
+    """Labelled products of the web app by split."""
+    live = table.filter(is_live(pl.col("productid")) & pl.col("prdtypecode").is_not_null())
+    return live["split"].drop_nulls().value_counts(sort=True)
 
 
 def _text_weight(rows: pl.DataFrame) -> pl.Series:

@@ -18,6 +18,7 @@ from rakuten_assets.core.calibration import Array, reliability
 from rakuten_assets.core.classifier import TextView
 from rakuten_assets.core.image_models import ImageModel
 from rakuten_assets.core.linear import CrossFit, positions
+from rakuten_assets.core.splits import LIVE_GOLD, SPLITS
 from rakuten_assets.core.taxonomy import CODES, NAMES
 from rakuten_assets.core.text_models import TextModel
 from rakuten_assets.resources import Tracking
@@ -34,20 +35,21 @@ class Rows:
     train: Mask
     validation: Mask
     gold: Mask
+    live_gold: Mask
 
     @property
     def placed(self) -> Mask:
-        return self.train | self.validation | self.gold
+        return self.train | self.validation | self.gold | self.live_gold
 
 
 def rows(splits: pl.DataFrame, weights: pl.Series) -> Rows:
     """The rows of a `splits` table, with one modality's weights."""
     labelled = splits["prdtypecode"].is_not_null()
-    train, validation, gold = (
-        (labelled & (splits["split"] == name).fill_null(False)).to_numpy() for name in ("train", "validation", "gold")
+    train, validation, gold, live_gold = (
+        (labelled & (splits["split"] == name).fill_null(False)).to_numpy() for name in (*SPLITS, LIVE_GOLD)
     )
     codes = splits["prdtypecode"].fill_null(CODES[0]).cast(pl.Int64).to_numpy()
-    return Rows(codes, weights.to_numpy(), train, validation, gold)
+    return Rows(codes, weights.to_numpy(), train, validation, gold, live_gold)
 
 
 def opinion(train: Mask, fitted: CrossFit, others: Mask, vectors: Any, place: NDArray[np.int64] | None = None) -> Array:
@@ -101,7 +103,7 @@ def text_view(folder: Path) -> TextView:
 def report(log_proba: Array, rows: Rows) -> dict[str, Any]:
     """Scores on validation and gold rows, and the plots that explain them."""
     metadata: dict[str, Any] = {"train_rows": int((rows.train & ~np.isnan(log_proba[:, 0])).sum())}
-    for name, mask in (("validation", rows.validation), ("gold", rows.gold)):
+    for name, mask in (("validation", rows.validation), ("gold", rows.gold), ("live_gold", rows.live_gold)):
         scored = evaluate.score(log_proba[mask], positions(rows.codes[mask]))
         values = scored.as_dict() if scored else {"n": 0}
         metadata |= {f"{name}_{score}": value for score, value in values.items()}

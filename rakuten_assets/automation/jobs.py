@@ -6,19 +6,37 @@ import dagster as dg
 
 from rakuten_assets.assets import ALL_ASSETS
 from rakuten_assets.assets.common import register_batches
+from rakuten_assets.assets.feedback import feedback, labelled_products
+from rakuten_assets.assets.monitoring import drift_report, predictions
 from rakuten_assets.core.deliveries import ingest
 from rakuten_assets.postgres import lock
 from rakuten_assets.resources import DataRoot
 
 PER_BATCH = [asset for asset in ALL_ASSETS if asset.partitions_def]
 SERVING = [asset for asset in ALL_ASSETS if "serving" in asset.group_names_by_key.values()]
-WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def and asset not in SERVING]
+# Not part of a training: what it hands in must be computed before anything can learn from it.
+HANDED_IN = [labelled_products]
+# By the week, not by the training.
+MONITORED = [predictions, drift_report]
+WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def and asset not in [*SERVING, *HANDED_IN, *MONITORED]]
 
 prepare_batch = dg.define_asset_job(
     "prepare_batch",
     # The checks look at all batches, so they run once, with the training.
     selection=dg.AssetSelection.assets(*PER_BATCH).without_checks(),
     description="Everything that a batch needs before it can be learnt from.",
+)
+
+take_in_feedback = dg.define_asset_job(
+    "take_in_feedback",
+    selection=dg.AssetSelection.assets(feedback, labelled_products),
+    description="Hand in the products that people have labelled since the last time, as a delivery.",
+)
+
+monitor = dg.define_asset_job(
+    "monitor",
+    selection=dg.AssetSelection.assets(*MONITORED),
+    description="Compare what production looks like with what the champion learnt.",
 )
 
 retrain = dg.define_asset_job(

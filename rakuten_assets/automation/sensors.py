@@ -10,13 +10,15 @@ from pathlib import Path
 
 import dagster as dg
 
-from rakuten_assets.assets.champion import PASSED
 from rakuten_assets.assets.common import register_batches
 from rakuten_assets.automation.jobs import PER_BATCH, deploy, ingest_delivery, prepare_batch, retrain
-from rakuten_assets.core.deliveries import batch_keys
+from rakuten_assets.core.deliveries import deliveries
 from rakuten_assets.core.delivery_files import UnusableFile, find_files
-from rakuten_assets.resources import DataRoot, Operations, Serving, Tracking
+from rakuten_assets.resources import DataRoot, Serving, Tracking
 from rakuten_assets.settings import Settings
+
+# Between two looks of a sensor; read once, with the definitions.
+SECONDS = Settings().sensor_seconds
 
 # A delivery is taken in when nothing in it changed for this long: until then it is still being copied.
 SETTLED_SECONDS = 10
@@ -26,9 +28,6 @@ ATTEMPTS = 3
 
 # The service answers in milliseconds, and a tick of a sensor is short.
 SERVICE_SECONDS = 0.5
-
-# Tag of a run: the retraining that it carries out.
-ASKED = "rakuten/asked"
 
 # Tag of a run: the version that it deploys.
 DEPLOYS = "rakuten/deploys"
@@ -43,7 +42,7 @@ RUNNING = [
 
 @dg.sensor(
     job=ingest_delivery,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Takes in every delivery (folder or ZIP) that appears in the drop folder.",
 )
@@ -65,18 +64,18 @@ def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
 
 @dg.sensor(
     job=prepare_batch,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Computes each batch that a delivery has left and nobody has computed.",
 )
 def new_batches(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.SensorResult:
     # The deliveries on disk are the truth: a process killed between the two leaves no batch behind.
     keys = register_batches(context.instance, data.path)
-    computed = _computed(context.instance)
-    todo = [key for key in keys if key not in computed]
+    done = computed(context.instance)
+    todo = [key for key in keys if key not in done]
     if not todo:
         return dg.SensorResult(skip_reason=f"All {len(keys)} batches are computed.")
-    failed = {key: _failures(context.instance, key) for key in todo}
+    failed = {key: failures(context.instance, key) for key in todo}
     tried = [key for key in todo if failed[key] < ATTEMPTS]
     # One request a batch and attempt: a run key that was used is not used again.
     requests = [
@@ -89,22 +88,25 @@ def new_batches(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.Senso
 
 @dg.sensor(
     job=retrain,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Retrains when every batch is computed and some of them have never been learnt from.",
 )
 def catalogue_grew(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.SensorResult | dg.SkipReason:
-    keys = batch_keys(data.path)
-    fresh = sorted(set(keys) - _learnt(context.instance))
-    waiting = sorted(set(keys) - _computed(context.instance))
-    state = hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    arrived = deliveries(data.path)
+    keys = [key for delivery in arrived for key in delivery.batches]
+    # What people labelled is learnt from when there is a reason to (automation/loop.py).
+    delivered = {key for delivery in arrived if not delivery.from_people for key in delivery.batches}
+    fresh = sorted(delivered - _learnt(context.instance))
+    waiting = sorted(set(keys) - computed(context.instance))
+    state = hashlib.sha256("\n".join(sorted(delivered)).encode()).hexdigest()
     if waiting:
         return dg.SkipReason(f"{len(waiting)} of {len(keys)} batches are not computed yet.")
     if not fresh:
-        return dg.SkipReason(f"The models have learnt from all {len(keys)} batches.")
+        return dg.SkipReason(f"The models have learnt from all {len(delivered)} delivered batches.")
     if context.cursor == state:
         return dg.SkipReason("This catalogue has been tried; its training is under way or has failed.")
-    if _training(context.instance):
+    if training(context.instance):
         return dg.SkipReason("A training is under way; the next one waits for it.")
     reason = f"{len(fresh)} new batches: {', '.join(fresh[:3])}"
     request = dg.RunRequest(run_key=None, tags={"rakuten/reason": reason})
@@ -113,7 +115,7 @@ def catalogue_grew(context: dg.SensorEvaluationContext, data: DataRoot) -> dg.Se
 
 @dg.sensor(
     job=deploy,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Deploys the champion where the prediction service answers with another model, or no Bento holds it.",
 )
@@ -139,42 +141,6 @@ def champion_changed(
     why = f"champion {version} has no Bento yet" if now.answering == version else replaced
     tags = {"rakuten/reason": why, DEPLOYS: version}
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=None, tags=tags)], cursor=cursor)
-
-
-@dg.sensor(
-    job=retrain,
-    minimum_interval_seconds=15,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts the retraining that an administrator asked for, and writes back what became of it.",
-)
-def retraining_asked(
-    context: dg.SensorEvaluationContext, operations: Operations, tracking: Tracking
-) -> dg.SensorResult:
-    retrainings = operations.store.retrainings
-    asked = retrainings.under_way()
-    if asked is None:
-        return dg.SensorResult(skip_reason="Nobody asks for a retraining.")
-    run = next(iter(context.instance.get_runs(dg.RunsFilter(tags={ASKED: str(asked.id)}), limit=1)), None)
-    if run:
-        state = _outcome(run, tracking)
-        if state != asked.state:
-            retrainings.mark(asked.id, state, run.run_id)
-        return dg.SensorResult(skip_reason=f"Retraining {asked.id} is {state}, run {run.run_id}.")
-    if _training(context.instance):
-        return dg.SensorResult(skip_reason=f"Retraining {asked.id} waits until the one under way has ended.")
-    tags = {"rakuten/reason": f"{asked.by} asked: {asked.reason}", ASKED: str(asked.id)}
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"asked-{asked.id}", tags=tags)])
-
-
-def _outcome(run: dg.DagsterRun, tracking: Tracking) -> str:
-    """What became of a retraining: a challenger that the gate has sent away is no failure."""
-    if run.is_success:
-        return "succeeded"
-    if not run.is_finished:
-        return "started"
-    judged = tracking.registry.get("challenger")
-    same_run = judged is not None and judged.tags.get("dagster_run_id") == run.run_id
-    return "refused" if same_run and judged and judged.tags.get(PASSED) == "refused" else "failed"
 
 
 def _delivered(folder: Path) -> Iterator[Path]:
@@ -216,13 +182,13 @@ def _parts(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def _computed(instance: dg.DagsterInstance) -> set[str]:
+def computed(instance: dg.DagsterInstance) -> set[str]:
     """Batches for which every asset that has batches is there."""
     done = [instance.get_materialized_partitions(asset.key) for asset in PER_BATCH]
     return set.intersection(*(set(keys) for keys in done))
 
 
-def _failures(instance: dg.DagsterInstance, key: str) -> int:
+def failures(instance: dg.DagsterInstance, key: str) -> int:
     """How often the computation of a batch has failed."""
     tags = {"dagster/partition": key}
     failure = [dg.DagsterRunStatus.FAILURE]
@@ -238,7 +204,7 @@ def _learnt(instance: dg.DagsterInstance) -> set[str]:
     return set(json.loads(str(event.asset_materialization.metadata["batches"].value)))
 
 
-def _training(instance: dg.DagsterInstance) -> bool:
+def training(instance: dg.DagsterInstance) -> bool:
     filters = dg.RunsFilter(tags={"rakuten/training": "true"}, statuses=RUNNING)
     return bool(instance.get_run_ids(filters, limit=1))
 
@@ -273,4 +239,4 @@ def _against(
     return None
 
 
-__all__: Sequence[str] = ["catalogue_grew", "champion_changed", "new_batches", "new_deliveries", "retraining_asked"]
+__all__: Sequence[str] = ["catalogue_grew", "champion_changed", "new_batches", "new_deliveries"]

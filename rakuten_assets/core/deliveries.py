@@ -38,6 +38,7 @@ __all__ = [
     "DeliveryError",
     "batch_keys",
     "deliveries",
+    "hand_in",
     "ingest",
     "picture_path",
     "read_batch",
@@ -64,6 +65,8 @@ class Delivery:
     pictures: int
     reasons: Mapping[str, int]
     already_known: bool = False
+    from_people: bool = False
+    """Whether the web app brought its products, which people labelled."""
 
 
 def ingest(
@@ -104,7 +107,38 @@ def ingest(
             pictures=products["image"].count(),
             reasons=quarantine.reasons,
         )
-        return _register(root, delivery, files, products, quarantine, batch_size, report)
+        table = quarantine.table(delivery.id)
+        return _register(root, delivery, files.tables, products, table, batch_size, report)
+
+
+def hand_in(root: UPath, name: str, products: pl.DataFrame, *, batch_size: int = 20_000) -> Delivery | None:
+    """Registers products that the platform itself has seen to; those that are registered already are left out.
+
+    `products` has `productid`, `designation`, `description`, `prdtypecode` and `image`, whose pictures are stored.
+    None where there is nothing new.
+    """
+    past = deliveries(root)
+    known = _known_ids(root, past)
+    fresh = products.filter(~pl.col("productid").is_in(known.implode())).sort("productid")
+    if fresh.is_empty():
+        return None
+    sha256 = hashlib.sha256(fresh["productid"].to_numpy().tobytes()).hexdigest()
+    table = fresh.with_columns(imageid="productid").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    delivery = Delivery(
+        id=f"{_slug(name)}-{sha256[:8]}",
+        sha256=sha256,
+        sequence=max((known.sequence for known in past), default=0) + 1,
+        arrived=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=name,
+        batches=(),
+        accepted=len(table),
+        quarantined=0,
+        pictures=table["image"].count(),
+        reasons={},
+        from_people=True,
+    )
+    rows = table.with_columns(line=pl.col("row") + 2)
+    return _register(root, delivery, (), rows, pl.DataFrame(schema=QUARANTINE), batch_size, lambda *_: None)
 
 
 def deliveries(root: UPath) -> list[Delivery]:
@@ -142,10 +176,14 @@ def read_picture(root: UPath, sha256: str) -> bytes:
 
 
 def _already_delivered(root: UPath, past: Sequence[Delivery]) -> Rule:
-    keys = [key for delivery in past for key in delivery.batches]
-    known = [_read_parquet(_batch_path(root, key), ["productid"])["productid"] for key in keys]
-    again = pl.col("productid").is_in(pl.concat(known).implode()) if known else pl.lit(False)
+    again = pl.col("productid").is_in(_known_ids(root, past).implode())
     return Rule("already_delivered", again, "an earlier delivery has this productid")
+
+
+def _known_ids(root: UPath, past: Sequence[Delivery]) -> pl.Series:
+    keys = [key for delivery in past for key in delivery.batches]
+    parts = [_read_parquet(_batch_path(root, key), ["productid"])["productid"] for key in keys]
+    return pl.concat([pl.Series("productid", [], pl.Int64), *parts])
 
 
 def _with_pictures(
@@ -205,9 +243,9 @@ def _picture_check(wanted: bool) -> Check:
 def _register(
     root: UPath,
     delivery: Delivery,
-    files: DeliveryFiles,
+    tables: Sequence[Path],
     products: pl.DataFrame,
-    quarantine: Quarantine,
+    quarantine: pl.DataFrame,
     batch_size: int,
     report: Progress,
 ) -> Delivery:
@@ -215,9 +253,9 @@ def _register(
     # What an interrupted attempt left behind.
     for leftover in folder.glob("batches/*.parquet"):
         leftover.unlink()
-    for table in files.tables:
+    for table in tables:
         _write(folder / "source" / table.name, table.read_bytes())
-    _write_parquet(folder / "quarantine.parquet", quarantine.table(delivery.id))
+    _write_parquet(folder / "quarantine.parquet", quarantine)
     products = products.with_columns(pl.col("prdtypecode").cast(pl.Int32), delivery=pl.lit(delivery.id)).select(
         *PRODUCTS
     )

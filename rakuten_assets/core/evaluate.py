@@ -1,7 +1,7 @@
 """How good a model is, and whether another one is better."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,10 +88,52 @@ class Verdict:
     difference: Difference | None = None
     per_class: pl.DataFrame | None = None
     confusions: pl.DataFrame | None = None
+    live: "Verdict | None" = None
 
 
-def judge(challenger: Array, champion: Array | None, labels: Labels, *, same_model: bool = False) -> Verdict:
-    """Compare log-probabilities (rows x 27) of both on the same gold rows; refuse what cannot be compared."""
+# How much of the catalogue's weighted F1 a challenger may lose that is surely better on what production looks like
+# now: what is learnt anew costs a little of what was.
+MARGIN = 0.02
+
+# With fewer rows from production, they are heard among all, and decide nothing by themselves.
+ENOUGH_LIVE = 30
+
+
+def judge(
+    challenger: Array,
+    champion: Array | None,
+    labels: Labels,
+    *,
+    live: NDArray[np.bool_] | None = None,
+    same_model: bool = False,
+) -> Verdict:
+    """Compare log-probabilities (rows x 27) of both on the same gold rows; refuse what cannot be compared.
+
+    `live` marks rows from production. A challenger is promoted that is no worse on all rows together, or surely better
+    on those from production while the others lose at most `MARGIN`; and never one that is surely worse on either.
+    """
+    if live is None or not live.any():
+        return _judge(challenger, champion, labels, same_model)
+    frozen = _judge(challenger[~live], _part(champion, ~live), labels[~live], same_model)
+    now = _judge(challenger[live], _part(champion, live), labels[live], same_model)
+    if same_model or frozen.difference is None or now.difference is None or champion is None:
+        # What cannot be compared on one kind of rows cannot be promoted; without a champion nothing is compared.
+        return replace(frozen, promoted=frozen.promoted and now.promoted, live=now)
+    together = difference(challenger.argmax(1), champion.argmax(1), labels)
+    old, new, heard = frozen.difference, now.difference, int(live.sum()) >= ENOUGH_LIVE
+    surely_better = heard and new.low > 0 and old.value >= -MARGIN
+    surely_worse = old.high < -MARGIN or (heard and new.high < 0)
+    promoted = (together.value >= 0 or surely_better) and not surely_worse
+    verdict = "promoted" if promoted else "refused"
+    reason = f"{verdict}: weighted F1 {old} on the same gold rows, {new} on {int(live.sum())} live ones"
+    return replace(frozen, promoted=promoted, reason=reason, live=now)
+
+
+def _part(log_proba: Array | None, rows: NDArray[np.bool_]) -> Array | None:
+    return None if log_proba is None or len(log_proba) != len(rows) else log_proba[rows]
+
+
+def _judge(challenger: Array, champion: Array | None, labels: Labels, same_model: bool) -> Verdict:
     new = score(challenger, labels)
     if new is None:
         return Verdict(False, "refused: there is no gold row to compare on", None)
@@ -191,6 +233,7 @@ def report(
     shares = np.bincount([CODES.index(code) for code in learnt], minlength=len(CODES)) / max(len(learnt), 1)
     return {
         "gold": {name: scores.as_dict() if scores else None for name, scores in gold.items()},
+        "live_gold": verdict.live.challenger.as_dict() if verdict.live and verdict.live.challenger else None,
         "codes": list(CODES),
         "per_class": [
             {"code": code, "n": int(n), "precision": float(precision), "recall": float(recall), "f1": float(f1)}

@@ -23,7 +23,10 @@ STATES: tuple[State, ...] = (
 Action = Literal["confirm", "choose", "missing", "rate", "accept", "fix", "reject", "skip", "change"]
 """What people say of a product: its seller the first four, administrators the others."""
 
-REVIEW_REASONS = ("low_confidence", "text_and_picture_disagree", "category_missing", "seller_disagrees", "failed")
+REVIEW_REASONS = (
+    *("low_confidence", "text_and_picture_disagree", "category_missing", "seller_disagrees", "failed"),
+    "contradiction",  # another product with the same text has another category
+)
 
 Item = TypeVar("Item")
 
@@ -346,7 +349,8 @@ class DriftReport:
     """How far a window of `rows` predictions, `labelled` of them by people, was from what the champion learnt.
 
     `score` is the largest ratio of a part to what chance explains: from 1 on, it is drift. `parts` are its JSON rows
-    (`name`, `kind`: data, prediction or concept, `value`, `limit`, `score`); `page` is the HTML's name under the root.
+    (`name`, `kind`: data, prediction or concept, `value`, `limit`, `score`); `page` is the folder of its pages under
+    the root.
     """
 
     id: int

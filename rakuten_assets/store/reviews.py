@@ -7,10 +7,11 @@ from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from rakuten_assets.store import audit
 from rakuten_assets.store.base import Verbs, allowed_code, clean, must_be, page
 from rakuten_assets.store.errors import Refused
-from rakuten_assets.store.products import MAX_COMMENT, changed, filtered, own, record, say, view
-from rakuten_assets.store.records import Actor, BulkResult, Page, Product, ProductFilter, QueueItem
+from rakuten_assets.store.products import CONTRADICTED, MAX_COMMENT, changed, filtered, own, record, say, view
+from rakuten_assets.store.records import SYSTEM, Actor, BulkResult, Page, Product, ProductFilter, QueueItem
 from rakuten_assets.store.tables import Claim, PredictionRow, ProductRow, Skip, User
 
 # Long enough to think, short enough that a closed lid does not keep a product from the others.
@@ -129,6 +130,23 @@ class Reviews(Verbs):
             except Refused as error:
                 refused.append((id, error.code))
         return BulkResult(len(dict.fromkeys(ids)) - len(refused), refused)
+
+    def contradicted(self, ids: list[int]) -> int:
+        """Ask for a review of products whose label contradicts another's of the same text; how many are new.
+
+        What an administrator has judged stands: they saw it.
+        """
+        asked = 0
+        for id in ids:
+            with self._transaction() as session:
+                row = session.get(ProductRow, id, with_for_update=True)
+                if row is None or row.decided_by != "seller" or row.review_priority is not None:
+                    continue
+                row.review, row.review_priority = "contradiction", CONTRADICTED
+                audit.write(session, SYSTEM, "product_contradicted", "product", id)
+                changed(session, row)
+                asked += 1
+        return asked
 
 
 def _judge(session: Session, actor: Actor, row: ProductRow, action: str, code: int | None, reason: str) -> None:

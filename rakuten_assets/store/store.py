@@ -6,6 +6,7 @@ from rakuten_assets.store.changes import Changes
 from rakuten_assets.store.database import connect
 from rakuten_assets.store.drift import Drift
 from rakuten_assets.store.imports import Imports
+from rakuten_assets.store.labels import Labels
 from rakuten_assets.store.models import Models
 from rakuten_assets.store.notifications import Notifications
 from rakuten_assets.store.outbox import Outbox
@@ -34,6 +35,7 @@ class Store:
         self.models = Models(self._engine)
         self.quality = Quality(self._engine)
         self.retrainings = Retrainings(self._engine)
+        self.labels = Labels(self._engine)
         self.drift = Drift(self._engine)
         self.notifications = Notifications(self._engine)
         self.changes = Changes(url)

@@ -9,8 +9,7 @@ from rakuten_assets.automation import sensors
 from rakuten_assets.core.deliveries import batch_keys, ingest
 from rakuten_assets.core.sample import write_sample
 from rakuten_assets.definitions import defs
-from rakuten_assets.resources import DataRoot, Operations, Tracking
-from rakuten_assets.settings import Settings
+from rakuten_assets.resources import DataRoot
 
 
 @pytest.fixture
@@ -172,84 +171,3 @@ def test_a_training_under_way_is_not_joined_by_another(catalogue):
     run = dg.DagsterRun("retrain", status=dg.DagsterRunStatus.STARTED, tags={"rakuten/training": "true"})
     catalogue["instance"].add_run(run)
     assert "under way" in requests(sensors.catalogue_grew, **catalogue).skip_message
-
-
-# What the sensor of asked retrainings stands on.
-WEB = {"operations": Operations(), "tracking": Tracking(root=str(Settings().root), ui="")}
-
-
-@pytest.fixture
-def store(settings, platform):
-    from rakuten_assets.resources import _store
-
-    return _store()
-
-
-@pytest.fixture
-def asked(store):
-    """A retraining that an administrator asks for; what is left of it is ended."""
-    from rakuten_assets.store.records import SYSTEM
-
-    if store.accounts.find("retrainer@example.org") is None:
-        store.accounts.create(SYSTEM, "retrainer@example.org", "Retrainer", "une phrase assez longue", "admin")
-    admin = store.accounts.sign_in("retrainer@example.org", "une phrase assez longue")[1]
-    wish = store.retrainings.ask(admin, "de nouveaux vélos")
-    yield wish, lambda: next(each for each in store.retrainings.list(admin) if each.id == wish.id)
-    if store.retrainings.under_way():
-        store.retrainings.mark(wish.id, "failed")
-
-
-def test_nobody_asks_for_a_retraining(platform, store):
-    with dg.DagsterInstance.ephemeral() as instance:
-        found = requests(sensors.retraining_asked, instance=instance, resources=WEB)
-    assert found.run_requests == []
-    assert found.skip_message == "Nobody asks for a retraining."
-
-
-def test_a_retraining_that_was_asked_for_is_started_once_with_its_reason(asked):
-    wish, _ = asked
-    with dg.DagsterInstance.ephemeral() as instance:
-        first, again = (
-            requests(sensors.retraining_asked, instance=instance, resources=WEB).run_requests for _ in range(2)
-        )
-    assert first[0].tags["rakuten/reason"] == "Retrainer asked: de nouveaux vélos"
-    assert first[0].run_key == again[0].run_key == f"asked-{wish.id}"
-
-
-@pytest.mark.parametrize(
-    ("status", "gate", "state"),
-    [
-        (dg.DagsterRunStatus.STARTED, "", "started"),
-        (dg.DagsterRunStatus.SUCCESS, "no champion", "succeeded"),
-        (dg.DagsterRunStatus.FAILURE, "refused", "refused"),
-        (dg.DagsterRunStatus.FAILURE, "no champion", "failed"),
-    ],
-)
-def test_what_became_of_a_retraining_is_written_back(asked, platform, status, gate, state):
-    from dagster._core.test_utils import create_run_for_test
-
-    wish, now = asked
-    challenger = platform.registry.get("challenger")
-    kept = {name: challenger.tags[name] for name in ("dagster_run_id", sensors.PASSED)}
-    with dg.DagsterInstance.ephemeral() as instance:
-        run = create_run_for_test(instance, job_name="retrain", status=status, tags={sensors.ASKED: str(wish.id)})
-        platform.registry.tag(challenger, "dagster_run_id", run.run_id)
-        platform.registry.tag(challenger, sensors.PASSED, gate)
-        try:
-            found = requests(sensors.retraining_asked, instance=instance, resources=WEB)
-        finally:
-            for name, value in kept.items():
-                platform.registry.tag(challenger, name, value)
-    assert found.run_requests == []
-    assert (now().state, now().run_id) == (state, run.run_id)
-
-
-def test_a_retraining_waits_for_the_one_under_way(asked):
-    from dagster._core.test_utils import create_run_for_test
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        tags = {"rakuten/training": "true"}
-        create_run_for_test(instance, job_name="retrain", status=dg.DagsterRunStatus.STARTED, tags=tags)
-        found = requests(sensors.retraining_asked, instance=instance, resources=WEB)
-    assert found.run_requests == []
-    assert "waits until the one under way has ended" in found.skip_message

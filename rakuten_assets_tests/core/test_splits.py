@@ -7,7 +7,8 @@ from rakuten_assets.core.splits import BRIDGE, EMPTY, assign_splits, fold_of, sp
 
 
 def catalogue(rows):
-    schema = {"productid": pl.Int64, "text_key": pl.String, "cluster_id": pl.Int64}
+    schema = {"productid": pl.Int64, "text_key": pl.String, "cluster_id": pl.Int64, "live": pl.Boolean}
+    rows = [(*row, False) if len(row) == 3 else row for row in rows]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -6,11 +6,21 @@ from functools import partial
 
 from nicegui import ui
 
-from rakuten_assets.store.records import Actor, Backlog, ModelReport, Numbers, Rate, Retraining, Week
+from rakuten_assets.store.records import (
+    Actor,
+    Backlog,
+    DriftReport,
+    ModelReport,
+    Notification,
+    Numbers,
+    Rate,
+    Retraining,
+    Week,
+)
 from rakuten_assets.store.store import Store
 from serving.client import ServiceRefused, ServiceUnavailable
 from serving.schemas import ModelInfo
-from webapp import model_live, model_report, texts, theme
+from webapp import model_drift, model_live, model_report, texts, theme
 from webapp.app import Application
 from webapp.auth import Visit, page
 
@@ -38,6 +48,8 @@ class Known:
     weeks: Sequence[Week]
     retrainings: Sequence[Retraining]
     backlog: Backlog
+    drift: Sequence[DriftReport]
+    news: Sequence[Notification]
 
 
 def known(actor: Actor, store: Store) -> Known:
@@ -54,6 +66,8 @@ def known(actor: Actor, store: Store) -> Known:
         weeks=store.quality.weeks(actor, WEEKS),
         retrainings=store.retrainings.list(actor),
         backlog=store.outbox.backlog(),
+        drift=store.drift.history(actor),
+        news=store.notifications.history(actor),
     )
 
 
@@ -72,6 +86,9 @@ async def model(visit: Visit) -> None:
                 theme.title_of(visit.t("model.service"))
                 Service(visit, found)
         with theme.card():
+            theme.title_of(visit.t("drift.title"))
+            model_drift.reports(visit, found.drift)
+        with theme.card():
             theme.title_of(visit.t("model.market"))
             model_live.market(visit, found.numbers)
         if found.champion:
@@ -80,6 +97,9 @@ async def model(visit: Visit) -> None:
         with theme.card():
             theme.title_of(visit.t("model.retrain"))
             Retrain(visit, found.retrainings)
+        with theme.card():
+            theme.title_of(visit.t("news.title"))
+            model_drift.news(visit, found.news)
         with theme.card():
             theme.title_of(visit.t("model.history"))
             model_report.history(visit, found.history)
@@ -91,7 +111,7 @@ def _links(visit: Visit) -> None:
         for key, url in (
             ("model.open_dagster", settings.dagster_url),
             ("model.open_mlflow", settings.mlflow_url),
-            ("model.open_drift", f"{settings.dagster_url}/assets"),
+            ("model.open_drift", f"{settings.dagster_url}/assets/drift_report"),
         ):
             link = ui.link(visit.t(key), url, new_tab=True)
             link.props["rel"] = "noopener"

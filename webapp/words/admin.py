@@ -27,6 +27,10 @@ DESK = {
         "Le vendeur a choisi une autre catégorie que celle du modèle.",
         "The seller chose another category than the model.",
     ),
+    "desk.why.contradiction": (
+        "Un produit avec le même texte a été classé autrement : lequel des deux a raison ?",
+        "A product with the same text was put in another category: which of the two is right?",
+    ),
     "desk.why.failed": (
         "Le service de classement n'a pas su traiter ce produit.",
         "The prediction service could not deal with this product.",
@@ -272,6 +276,50 @@ FIND = {
 }
 
 MODEL = {
+    "drift.title": ("Dérive", "Drift"),
+    "drift.hint": (
+        "Les produits de la semaine, les réponses du modèle et les corrections sont comparés avec ce que le modèle a "
+        "appris. À partir de 1, l'écart n'est plus dû au hasard, et le modèle apprend de nouveau dès que des "
+        "étiquettes récentes le permettent.",
+        "The week's products, the model's answers and people's corrections are compared with what the model learnt. "
+        "From 1 on the difference is no chance, and the model learns anew as soon as there are recent labels.",
+    ),
+    "drift.none": (
+        "Aucun rapport encore : il faut 200 réponses du modèle en service.",
+        "No report yet: it takes 200 answers of the champion.",
+    ),
+    "drift.alt": (
+        "Indice de dérive de chaque rapport. Les chiffres sont dans le tableau qui suit.",
+        "Drift score of each report. The numbers are in the table that follows.",
+    ),
+    "drift.score": ("Indice de dérive", "Drift score"),
+    "drift.limit": ("Limite du hasard", "Limit of chance"),
+    "drift.until": ("Jusqu'au", "Until"),
+    "drift.verdict": ("Constat", "Finding"),
+    "drift.found": ("Dérive {score}", "Drift {score}"),
+    "drift.quiet": ("Stable {score}", "Stable {score}"),
+    "drift.parts": ("Surtout dans", "Most in"),
+    "drift.rows": ("Produits", "Products"),
+    "drift.labelled": ("Décidés", "Decided"),
+    "drift.model": ("Modèle", "Model"),
+    "drift.report": ("Rapport", "Report"),
+    "drift.open.features": ("Produits", "Products"),
+    "drift.open.answers": ("Réponses", "Answers"),
+    "news.title": ("Notifications", "Notifications"),
+    "news.none": ("Aucune notification encore.", "No notification yet."),
+    "news.at": ("Date", "Date"),
+    "news.kind": ("Sujet", "About"),
+    "news.subject": ("Message", "Message"),
+    "news.sent": ("Envoyé par", "Sent by"),
+    "news.waiting": ("{sent}, à renvoyer : {error}", "{sent}, to be sent again: {error}"),
+    "news.kind.drift_found": ("Dérive", "Drift"),
+    "news.kind.training_failed": ("Échec d'entraînement", "Training failed"),
+    "news.kind.run_failed": ("Échec", "Failure"),
+    "news.kind.challenger_refused": ("Modèle écarté", "Challenger refused"),
+    "news.kind.champion_promoted": ("Modèle promu", "Champion promoted"),
+    "news.kind.service_unhealthy": ("Service en panne", "Service down"),
+    "news.kind.service_healthy": ("Service rétabli", "Service back"),
+    "news.kind.data_missing": ("Données absentes", "Data missing"),
     "model.title": ("Modèle", "Model"),
     "model.none": (
         "Aucun modèle n'a encore été jugé. Le premier entraînement remplira cette page.",

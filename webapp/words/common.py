@@ -39,6 +39,7 @@ TEXTS = {
     "review.text_and_picture_disagree": ("Le texte et l'image se contredisent", "Text and picture disagree"),
     "review.category_missing": ("Aucune catégorie ne convient", "No category fits"),
     "review.seller_disagrees": ("Le vendeur n'est pas d'accord", "The seller disagrees"),
+    "review.contradiction": ("Même texte, autre catégorie", "Same text, other category"),
     "review.failed": ("Classement impossible", "Could not be classified"),
     "role.seller": ("Vendeur", "Seller"),
     "role.admin": ("Administrateur", "Administrator"),

@@ -96,6 +96,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Votre choix diffère de celui du modèle : un administrateur va regarder.",
         "Your choice differs from the model’s: an administrator will look.",
     ),
+    "decision.because.contradiction": (
+        "Un autre produit avec le même texte est dans une autre catégorie : un administrateur va regarder.",
+        "Another product with the same text is in another category: an administrator will look.",
+    ),
     "decision.because.failed": (
         "Le classement automatique n’a pas été possible : choisissez la catégorie vous-même.",
         "Automatic classification was not possible: choose the category yourself.",

@@ -1,0 +1,1 @@
+"""The drift story: a marketplace that changes, played through the real programs."""

@@ -1,0 +1,159 @@
+"""Whose word counts, what is held back and why, and when a category has moved."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from rakuten_assets.core import feedback
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+POOL, GARDEN, BOOK = 2583, 2582, 2403
+
+
+def said(*rows):
+    """Statements from (product, user, role, action, after); what else there is, is alike."""
+    common = {
+        "revision": 1,
+        "before": None,
+        "predicted": POOL,
+        "confidence": 0.9,
+        "model_version": "m",
+        "state": "confirmed",
+        "designation": "t",
+        "description": "",
+        "image": None,
+    }
+    names = ("product_id", "user_id", "role", "action", "after")
+    full = [
+        {"id": place, "at": NOW + timedelta(minutes=place), **common, **dict(zip(names, row[:5], strict=True)), **more}
+        for place, row in enumerate(rows, start=1)
+        for more in [row[5] if len(row) > 5 else {}]
+    ]
+    return pl.DataFrame(full, schema=feedback.STATEMENTS)
+
+
+def keys(labels, *texts, **catalogue):
+    """Text keys of labelled products, and of catalogue products by their text."""
+    rows = [(productid, text, None) for productid, text in zip(labels["productid"], texts, strict=True)]
+    rows += [(place, text, code) for place, (text, code) in enumerate(catalogue.items(), start=1)]
+    schema = {"productid": pl.Int64, "text_key": pl.String, "prdtypecode": pl.Int32}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def test_the_later_word_counts_and_an_administrators_before_a_sellers():
+    labels = feedback.labels(
+        said(
+            (1, 7, "seller", "choose", GARDEN),
+            (1, 7, "seller", "choose", BOOK),
+            (2, 9, "admin", "fix", GARDEN),
+            (2, 7, "seller", "choose", BOOK),
+            (3, 7, "seller", "confirm", POOL),
+        )
+    )
+    assert labels["label"].to_list() == [BOOK, GARDEN, POOL]
+    assert labels["role"].to_list() == ["seller", "admin", "seller"]
+    assert labels["productid"].is_unique().all()
+    assert (labels["productid"] > feedback.FIRST_ID).all()
+
+
+def test_predictions_ratings_and_skips_are_no_labels():
+    labels = feedback.labels(said((1, 7, "seller", "rate", POOL), (2, 9, "admin", "skip", POOL)))
+    assert labels.is_empty()
+
+
+def test_what_was_rejected_withdrawn_edited_or_fits_nowhere_has_no_label():
+    labels = feedback.labels(
+        said(
+            (1, 7, "seller", "confirm", POOL),
+            (1, 9, "admin", "reject", None),
+            (2, 7, "seller", "confirm", POOL, {"state": "withdrawn"}),
+            (3, 7, "seller", "confirm", POOL, {"designation": None}),
+            (4, 7, "seller", "confirm", POOL),
+            (4, 7, "seller", "missing", None),
+        )
+    )
+    assert labels.is_empty()
+
+
+def test_a_label_says_what_was_before_it():
+    labels = feedback.labels(said((1, 7, "seller", "choose", GARDEN), (1, 9, "admin", "fix", BOOK, {"before": GARDEN})))
+    assert labels.select("label", "previous", "predicted", "reviewer").row(0) == (BOOK, GARDEN, POOL, 9)
+
+
+def test_two_labels_of_one_text_wait_for_an_administrator():
+    labels = feedback.labels(
+        said((1, 7, "seller", "choose", GARDEN), (2, 8, "seller", "choose", BOOK), (3, 8, "seller", "choose", BOOK))
+    )
+    found = feedback.set_aside(labels, keys(labels, "same", "same", "other"), 1000)
+    assert found["set_aside"].to_list() == [feedback.CONTRADICTS, feedback.CONTRADICTS, None]
+    judged = feedback.labels(said((1, 9, "admin", "fix", GARDEN), (2, 8, "seller", "choose", BOOK)))
+    found = feedback.set_aside(judged, keys(judged, "same", "same"), 1000)
+    assert found["set_aside"].to_list() == [None, feedback.CONTRADICTS]
+
+
+def test_a_label_against_the_catalogues_own_of_the_same_text_waits_too():
+    labels = feedback.labels(said((1, 7, "seller", "choose", GARDEN), (2, 7, "seller", "choose", GARDEN)))
+    found = feedback.set_aside(labels, keys(labels, "a", "b", a=POOL, b=GARDEN), 1000)
+    assert found["set_aside"].to_list() == [feedback.CONTRADICTS, None]
+
+
+def test_products_without_a_text_contradict_nothing():
+    labels = feedback.labels(said((1, 7, "seller", "choose", GARDEN), (2, 8, "seller", "choose", BOOK)))
+    assert feedback.set_aside(labels, keys(labels, "", ""), 1000)["set_aside"].null_count() == 2
+
+
+def test_one_account_teaches_a_share_and_keeps_what_it_taught_first():
+    labels = feedback.labels(said(*[(product, 7, "seller", "choose", BOOK) for product in range(1, 501)]))
+    texts = [f"text {product}" for product in range(500)]
+    found = feedback.set_aside(labels, keys(labels, *texts), 4_500)
+    used = found.filter(pl.col("set_aside").is_null())
+    assert len(used) == feedback.SELLER_SHARE * 5_000
+    assert used["statement"].to_list() == list(range(1, 101))
+    shown = feedback.by_account(found, 4_500).row(0, named=True)
+    assert (shown["labels"], shown["used"], shown["held_back"]) == (500, 100, 400)
+    assert shown["share"] <= 0.022
+
+
+def test_a_small_catalogue_learns_a_few_rows_of_anybody():
+    labels = feedback.labels(said(*[(product, 7, "seller", "choose", BOOK) for product in range(1, 41)]))
+    found = feedback.set_aside(labels, keys(labels, *[f"text {each}" for each in range(40)]), 0)
+    assert found["set_aside"].null_count() == feedback.ALWAYS
+
+
+def judged(*pairs, confidence=0.9, role="admin", first=1):
+    """Judgements of answers: (predicted, label) in order."""
+    rows = [
+        (product, 9, role, "fix", label, {"predicted": code, "confidence": confidence})
+        for product, (code, label) in enumerate(pairs, start=first)
+    ]
+    return feedback.labels(said(*rows))
+
+
+def test_a_category_that_people_file_elsewhere_has_moved():
+    moved = feedback.moved_categories(judged(*[(POOL, POOL)] * 4, *[(POOL, GARDEN)] * 8))
+    assert moved.select("code", "to", "judged", "moved").rows() == [(POOL, GARDEN, 12, 8)]
+    assert moved["since"][0] == NOW + timedelta(minutes=5)
+
+
+def test_errors_spread_over_categories_move_nothing():
+    assert feedback.moved_categories(judged(*[(POOL, POOL)] * 6, (POOL, GARDEN), (POOL, BOOK), (POOL, 10))).is_empty()
+    assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 7)).is_empty()
+
+
+def test_what_the_model_doubted_itself_has_not_moved():
+    assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 8, confidence=0.3)).is_empty()
+
+
+def test_sellers_move_no_category():
+    assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 20, role="seller")).is_empty()
+
+
+def test_the_old_labels_of_a_category_that_moved_are_outdated():
+    moved = feedback.moved_categories(judged(*[(POOL, GARDEN)] * 8))
+    rows = pl.DataFrame(
+        {"prdtypecode": [POOL, POOL, POOL, GARDEN, None], "at": [None, NOW, NOW + timedelta(days=1), None, None]},
+        schema={"prdtypecode": pl.Int32, "at": pl.Datetime("us", "UTC")},
+    )
+    assert feedback.outdated(rows, moved).to_list() == [True, True, False, False, False]
+    none = feedback.moved_categories(judged((POOL, POOL)))
+    assert not feedback.outdated(rows, none).any()

@@ -8,7 +8,7 @@ import polars as pl
 from rakuten_assets import plots
 from rakuten_assets.assets.common import BATCHES, counts, whole
 from rakuten_assets.assets.feedback import version
-from rakuten_assets.core.feedback import is_live, moved_categories, outdated
+from rakuten_assets.core.feedback import follow, is_live, moved_categories
 from rakuten_assets.core.splits import LIVE_GOLD, assign_splits
 
 
@@ -35,12 +35,11 @@ def splits(
             maintain_order="left",
         )
     )
-    placed = assign_splits(rows).with_columns(rows["prdtypecode", "role", "not_learnt"])
-    # A seller's word teaches; only what an administrator has judged may judge the models.
-    unjudged = (pl.col("split") == LIVE_GOLD) & (pl.col("role") != "admin")
-    known = placed.select(prdtypecode=pl.when(~unjudged.fill_null(False)).then("prdtypecode"))["prdtypecode"]
-    rows = rows.with_columns(known)
-    table = placed.drop("role").with_columns(known, rows["image_weight"].fill_null(0.0), text_weight=_text_weight(rows))
+    placed = assign_splits(rows).with_columns(rows["prdtypecode", "role", "old", "not_learnt"])
+    rows = rows.with_columns(judged(placed))
+    table = placed.drop("role").with_columns(
+        rows["prdtypecode"], rows["image_weight"].fill_null(0.0), text_weight=_text_weight(rows)
+    )
     sizes = counts(table["split"].drop_nulls())
     return dg.MaterializeResult(
         value=table,
@@ -49,6 +48,7 @@ def splits(
             "set_aside": int(table["split"].null_count()),
             "labels_of_people": len(human_labels),
             "labels_version": version(human_labels.select(id="statement")),
+            "moved_with_their_category": int(table["old"].sum()),
             "labels_used": plots.table(_used(table)),
             "not_learnt": plots.table(table["not_learnt"].drop_nulls().value_counts(sort=True)),
             "repeated_texts": sum(len(ids) - 1 for ids in duplicate_texts["productids"]),
@@ -61,28 +61,40 @@ def splits(
 
 
 def labelled(products: pl.DataFrame, people: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
-    """`products` (`productid`, `prdtypecode`) with what people say, and `not_learnt`: why a label does not count.
+    """`products` (`productid`, `prdtypecode`) with what people say: the label that counts, and `not_learnt`, why none.
 
-    What came through the web app has the label that people gave it last. A label from before its category moved is
-    no label any more, whoever gave it.
+    What came through the web app has the label that people gave it last. A label from before its category moved went
+    with it (`old`), whoever gave it: it teaches, and judges nothing.
     """
     own = people.select("productid", "label", "role", "at", "set_aside")
     rows = products.join(own, on="productid", how="left", maintain_order="left")
-    live, named = is_live(pl.col("productid")), pl.col("label").cast(pl.Int32)
-    rows = rows.with_columns(prdtypecode=pl.when(live).then(named).otherwise(pl.col("prdtypecode")))
-    old = outdated(rows.select("prdtypecode", "at"), moved)
+    live = is_live(pl.col("productid"))
+    said = pl.when(live).then(pl.col("label").cast(pl.Int32)).otherwise(pl.col("prdtypecode"))
+    rows = rows.with_columns(prdtypecode=said)
+    now = follow(rows.select("prdtypecode", "at"), moved)
     why = (
         pl.when(live & pl.col("label").is_null())
         .then(pl.lit("its label was taken back"))
         .when(pl.col("set_aside").is_not_null())
         .then(pl.col("set_aside"))
-        .when(old)
-        .then(pl.lit("its category moved"))
+        .when(pl.col("old") & pl.col("prdtypecode").is_null())
+        .then(pl.lit("its category moved, and nobody knows where it went"))
         .otherwise(pl.lit(None, pl.String))
     )
-    rows = rows.with_columns(not_learnt=why)
+    rows = rows.with_columns(now).with_columns(not_learnt=why)
     counts = pl.when(pl.col("not_learnt").is_null()).then("prdtypecode")
-    return rows.select("productid", "role", "not_learnt", prdtypecode=counts)
+    return rows.select("productid", "role", "old", "not_learnt", prdtypecode=counts)
+
+
+def judged(placed: pl.DataFrame) -> pl.Series:
+    """The labels (`prdtypecode`) that count on their side of the split (`split`, `role`, `old`).
+
+    A seller's word teaches, and a label that went with its category does; only what an administrator has said of a
+    product itself, or its delivery, judges models.
+    """
+    gold, live = pl.col("split").is_in(["gold", LIVE_GOLD]), pl.col("split") == LIVE_GOLD
+    unfit = (gold & pl.col("old")) | (live & (pl.col("role").fill_null("") != "admin"))
+    return placed.select(prdtypecode=pl.when(~unfit.fill_null(False)).then("prdtypecode")).to_series()
 
 
 def _used(table: pl.DataFrame) -> pl.DataFrame:

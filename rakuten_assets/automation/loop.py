@@ -22,6 +22,9 @@ ASKED = "rakuten/asked"
 PLAN = "rakuten/plan"
 BY_ITSELF = "rakuten/by-itself"
 
+# Not an empty cursor, which Dagster takes for none and leaves as it was.
+NO_PLAN = "{}"
+
 # The first and the last answers of a champion that people decided on, so many each; their difference is chance below
 # three standard deviations, and of no weight below a tenth.
 DECIDED, DROP, SURE = 200, 0.10, 3.0
@@ -50,18 +53,18 @@ class Rules:
     description="Retrains when drift is found, acceptance drops, or people have labelled enough that is new.",
 )
 def retraining_due(context: dg.SensorEvaluationContext, data: DataRoot, operations: Operations) -> dg.SensorResult:
-    plan = json.loads(context.cursor) if context.cursor else None
-    if plan is None:
+    plan = json.loads(context.cursor or "{}")
+    if not plan:
         reason, why_not = due(context.instance, operations.store, Rules.of(Settings()))
         if reason is None:
-            return dg.SensorResult(skip_reason=why_not)
+            return dg.SensorResult(skip_reason=why_not, cursor=NO_PLAN)
         plan = {"id": f"loop-{time.time():.0f}", "reason": reason}
     tags = {"rakuten/reason": plan["reason"], PLAN: plan["id"], BY_ITSELF: "true"}
     step = next_step(context.instance, data, operations.store, plan["id"], tags)
     if isinstance(step, dg.SkipReason):
         return dg.SensorResult(skip_reason=step.skip_message, cursor=json.dumps(plan))
     ends = step.job_name == retrain.name
-    return dg.SensorResult(run_requests=[step], cursor="" if ends else json.dumps(plan))
+    return dg.SensorResult(run_requests=[step], cursor=NO_PLAN if ends else json.dumps(plan))
 
 
 @dg.sensor(

@@ -74,10 +74,21 @@ ALWAYS = 20
 CONTRADICTS = "contradicts another label of the same text"
 CAPPED = "beyond its account's share"
 
-# Of a category's last judgements, by administrators, so many are looked at, and so many it takes to say that its
-# products belong elsewhere now: half of them, to one other category, and by so many standard deviations more than the
-# model's own doubt let expect. Errors of reviewers are rare and spread.
-JUDGED, FEWEST, MOVED, SURPRISE = 30, 8, 0.5, 3.0
+# Of what was last said of a category's answers, so many words are heard.
+JUDGED = 60
+
+# The odds that a category has become another whole, against a model that is as unsure as it says: so many times more
+# likely that it has, with the 702 pairs there are to choose from, is fourteen to one.
+ODDS = 10_000.0
+
+# Share of people's words that are wrong; share of a model's errors that may all go to one other category.
+ERRORS, TOGETHER = 0.05, 0.5
+
+# Where so many of a category's products went to one place, it is taken to have moved whole.
+WHOLE = 0.8
+
+# Sellers alone move no category: so many times an administrator must have said the same.
+SAID_BY_ADMINS = 2
 
 
 def is_live(productids: pl.Expr) -> pl.Expr:
@@ -165,33 +176,57 @@ def by_account(labels: pl.DataFrame, learnt: int) -> pl.DataFrame:
 
 
 def moved_categories(labels: pl.DataFrame) -> pl.DataFrame:
-    """Categories whose products people file elsewhere now: `code`, `to`, `since`, `judged`, `moved`.
+    """Categories whose products people file elsewhere now: `code`, `to`, `since`, `judged`, `moved`, `stayed`, `odds`.
 
-    What counts is what administrators made of a category's latest answers. Rows with its old label, from before
-    `since`, say what is no longer so.
+    What counts is what people made of a category's latest answers: every word of an administrator, and of each seller
+    one for each pair of categories, so that no account can move one by itself. A pair has moved where that is far
+    likelier than the model's own doubts and people's errors (a likelihood ratio, Neyman and Pearson 1933). Rows with
+    the old label, from before `since`, say what is no longer so.
     """
-    judged = labels.filter((pl.col("role") == "admin") & pl.col("predicted").is_not_null()).sort("at", "statement")
-    latest = judged.group_by("predicted", maintain_order=True).tail(JUDGED)
-    doubt = 1 - pl.col("confidence")
-    counted = latest.with_columns(
-        judged=pl.len().over("predicted"),
-        expected=doubt.sum().over("predicted"),
-        deviation=(doubt * (1 - doubt)).sum().sqrt().over("predicted"),
+    admin = pl.col("role") == "admin"
+    said = labels.drop_nulls(["predicted", "confidence"]).sort("at", "statement")
+    once = pl.struct("reviewer", "predicted", "label").is_last_distinct()
+    heard = said.filter(admin | once).group_by("predicted", maintain_order=True).tail(JUDGED)
+    pairs = heard.filter(pl.col("label") != pl.col("predicted")).select("predicted", to="label").unique()
+    rows = pairs.join(heard, on="predicted").with_columns(
+        as_moved=pl.col("label") == pl.col("to"), as_before=pl.col("label") == pl.col("predicted")
     )
-    pairs = (
-        counted.filter(pl.col("label") != pl.col("predicted"))
-        .group_by(code="predicted", to="label")
-        .agg(pl.col("judged", "expected", "deviation").first(), since=pl.col("at").min(), moved=pl.len())
+    sure = pl.col("confidence").clip(0.01, 0.99)
+    likelier = (
+        pl.when("as_moved")
+        .then((sure * (1 - ERRORS)).log() - ((1 - sure) * TOGETHER + ERRORS / 26).log())
+        .when("as_before")
+        .then(pl.lit(ERRORS).log() - (sure * (1 - ERRORS)).log())
+        # What belongs to a third category says nothing about these two.
+        .otherwise(0.0)
     )
-    surprising = pl.col("moved") > pl.col("expected") + SURPRISE * pl.col("deviation")
-    most = pl.col("moved") / pl.col("judged") >= MOVED
-    enough = pl.col("judged") >= FEWEST
-    return pairs.filter(enough & most & surprising).select("code", "to", "since", "judged", "moved").sort("code")
+    counted = rows.group_by(code="predicted", to="to").agg(
+        since=pl.col("at").filter("as_moved").min(),
+        judged=pl.len(),
+        moved=pl.col("as_moved").sum(),
+        stayed=pl.col("as_before").sum(),
+        by_admins=(pl.col("as_moved") & admin).sum(),
+        odds=likelier.sum().clip(-100, 100).exp(),
+    )
+    found = counted.filter((pl.col("odds") >= ODDS) & (pl.col("by_admins") >= SAID_BY_ADMINS))
+    # A category moves to one place.
+    first = found.sort("odds", "code", descending=[True, False]).unique("code", keep="first", maintain_order=True)
+    return first.select("code", "to", "since", "judged", "moved", "stayed", "odds").sort("code")
 
 
-def outdated(rows: pl.DataFrame, moved: pl.DataFrame) -> pl.Series:
-    """Which `rows` (`prdtypecode`, and `at`, null for delivered ones) say what is no longer so."""
-    since = moved.select(prdtypecode=pl.col("code").cast(rows.schema["prdtypecode"]), since="since")
+def follow(rows: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+    """Labels (`prdtypecode`) from before their category moved, as what they are now; and which ones these are (`old`).
+
+    `rows` has `prdtypecode`, and `at`, null for delivered ones. Where nearly all products of a category went to one
+    place, its old rows went with them: people said so of the category. Where many did, nobody knows which, and the old
+    rows have no label any more.
+    """
+    whole = pl.col("moved") / (pl.col("moved") + pl.col("stayed")) >= WHOLE
+    kind = rows.schema["prdtypecode"]
+    since = moved.select(
+        pl.col("code").cast(kind).alias("prdtypecode"), "since", now=pl.when(whole).then(pl.col("to").cast(kind))
+    )
     joined = rows.join(since, on="prdtypecode", how="left", maintain_order="left")
-    old = pl.col("since").is_not_null() & (pl.col("at").is_null() | (pl.col("at") < pl.col("since")))
-    return joined.select(outdated=old.fill_null(False)).to_series()
+    before = pl.col("at").is_null() | (pl.col("at") < pl.col("since"))
+    old = (pl.col("since").is_not_null() & before).fill_null(False)
+    return joined.select(prdtypecode=pl.when(old).then("now").otherwise("prdtypecode"), old=old)

@@ -222,7 +222,8 @@ def tick(ours, data, instance, monkeypatch):
     def look():
         resources = {"data": data, "operations": ours}
         found = requests(loop.retraining_due, instance=instance, resources=resources, cursor=seen["cursor"])
-        seen["cursor"] = found.cursor if found.cursor is not None else seen["cursor"]
+        # As the daemon does it: an empty cursor is none.
+        seen["cursor"] = found.cursor or seen["cursor"]
         return found
 
     return look
@@ -281,7 +282,10 @@ def test_after_the_training_was_asked_for_the_loop_looks_anew(tick, ours, people
     compute(instance, *batch_keys(data.path))
     tags = tick().run_requests[0].tags
     create_run_for_test(instance, job_name="retrain", status=dg.DagsterRunStatus.SUCCESS, tags=tags)
-    assert tick().run_requests == []
+    learnt(instance, ours.store)
+    found = tick()
+    assert found.run_requests == []
+    assert "less than 24 h ago" in found.skip_message
 
 
 WEB = {

@@ -132,28 +132,64 @@ def judged(*pairs, confidence=0.9, role="admin", first=1):
 def test_a_category_that_people_file_elsewhere_has_moved():
     moved = feedback.moved_categories(judged(*[(POOL, POOL)] * 4, *[(POOL, GARDEN)] * 8))
     assert moved.select("code", "to", "judged", "moved").rows() == [(POOL, GARDEN, 12, 8)]
+    assert moved["odds"][0] > feedback.ODDS
     assert moved["since"][0] == NOW + timedelta(minutes=5)
 
 
 def test_errors_spread_over_categories_move_nothing():
     assert feedback.moved_categories(judged(*[(POOL, POOL)] * 6, (POOL, GARDEN), (POOL, BOOK), (POOL, 10))).is_empty()
-    assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 7)).is_empty()
+    assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 3)).is_empty()
+
+
+def test_a_category_whose_products_mostly_stay_has_not_moved():
+    assert feedback.moved_categories(judged(*[(POOL, POOL)] * 20, *[(POOL, GARDEN)] * 8)).is_empty()
 
 
 def test_what_the_model_doubted_itself_has_not_moved():
     assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 8, confidence=0.3)).is_empty()
 
 
-def test_sellers_move_no_category():
-    assert feedback.moved_categories(judged(*[(POOL, GARDEN)] * 20, role="seller")).is_empty()
+def sellers(*reviewers):
+    """Sellers who all say of a pool that it belongs to the garden."""
+    rows = [
+        (product, reviewer, "seller", "choose", GARDEN, {"predicted": POOL, "confidence": 0.9})
+        for product, reviewer in enumerate(reviewers, start=1)
+    ]
+    return feedback.labels(said(*rows))
 
 
-def test_the_old_labels_of_a_category_that_moved_are_outdated():
+def test_sellers_move_no_category_without_an_administrator():
+    many = sellers(*range(20, 40))
+    assert feedback.moved_categories(many).is_empty()
+    seen = judged(*[(POOL, GARDEN)] * 2, first=100).with_columns(statement=pl.col("statement") + 100)
+    assert feedback.moved_categories(pl.concat([many, seen]))["moved"].to_list() == [22]
+
+
+def test_one_seller_says_the_same_of_a_category_once():
+    seen = judged(*[(POOL, GARDEN)] * 2, first=100).with_columns(statement=pl.col("statement") + 100)
+    assert feedback.moved_categories(pl.concat([sellers(*[20] * 50), seen])).is_empty()
+
+
+def rows(*labels):
+    """Labels as (category, when it was said); delivered ones have no date."""
+    schema = {"prdtypecode": pl.Int32, "at": pl.Datetime("us", "UTC")}
+    return pl.DataFrame(labels, schema=schema, orient="row")
+
+
+def test_the_old_labels_of_a_category_go_where_it_went():
     moved = feedback.moved_categories(judged(*[(POOL, GARDEN)] * 8))
-    rows = pl.DataFrame(
-        {"prdtypecode": [POOL, POOL, POOL, GARDEN, None], "at": [None, NOW, NOW + timedelta(days=1), None, None]},
-        schema={"prdtypecode": pl.Int32, "at": pl.Datetime("us", "UTC")},
-    )
-    assert feedback.outdated(rows, moved).to_list() == [True, True, False, False, False]
+    later = NOW + timedelta(days=1)
+    found = feedback.follow(rows((POOL, None), (POOL, NOW), (POOL, later), (GARDEN, None), (None, None)), moved)
+    assert found["prdtypecode"].to_list() == [GARDEN, GARDEN, POOL, GARDEN, None]
+    assert found["old"].to_list() == [True, True, False, False, False]
+
+
+def test_where_a_part_of_a_category_went_nobody_knows_which():
+    moved = feedback.moved_categories(judged(*[(POOL, POOL)] * 4, *[(POOL, GARDEN)] * 12))
+    found = feedback.follow(rows((POOL, None), (BOOK, None)), moved)
+    assert found["prdtypecode"].to_list() == [None, BOOK]
+
+
+def test_where_nothing_moved_every_label_stays():
     none = feedback.moved_categories(judged((POOL, POOL)))
-    assert not feedback.outdated(rows, none).any()
+    assert feedback.follow(rows((POOL, None), (POOL, NOW)), none)["prdtypecode"].to_list() == [POOL, POOL]

@@ -67,7 +67,8 @@ def test_what_was_accepted_is_there_exactly_once_whatever_is_killed(stack):
     def kill():
         """Each in the middle: sellers go on until some more were accepted after the last one died."""
         try:
-            for part, each in enumerate((stack.kill_worker, stack.kill_web_app, stack.kill_service, stack.kill_database)):
+            kills = (stack.kill_worker, stack.kill_web_app, stack.kill_service, stack.kill_database)
+            for part, each in enumerate(kills):
                 until(lambda part=part: len(accepted) >= (part + 1) * SUBMISSIONS // 5)
                 each()
                 killed.append(len(accepted))

@@ -80,6 +80,9 @@ def serve(
     except KeyboardInterrupt:
         console.print("stopping")
     finally:
+        # Who is impatient and asks twice must not leave the children behind.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _stop(processes)
 
 

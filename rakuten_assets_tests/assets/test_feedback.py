@@ -76,15 +76,13 @@ class Small:
         return product.id
 
     def run(self, *assets):
-        done = dg.materialize(
-            [*PER_BATCH, *WHOLE, feedback.labelled_products], selection=list(assets), **self._options()
-        )
+        every = [*PER_BATCH, *WHOLE, feedback.labelled_products]
+        done = dg.materialize(every, selection=list(assets), **self._options())
         assert done.success
+        events = [event.materialization for event in done.get_asset_materialization_events()]
         return {
-            event.asset_key.to_user_string(): {
-                name: value.value for name, value in event.materialization.metadata.items()
-            }
-            for event in done.get_asset_materialization_events()
+            event.asset_key.to_user_string(): {name: value.value for name, value in event.metadata.items()}
+            for event in events
         }
 
     def _options(self):

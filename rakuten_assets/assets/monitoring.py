@@ -1,7 +1,7 @@
 """What production looks like beside what the champion learnt: answers, reference, and the drift report."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -107,9 +107,13 @@ def drift_report(
     watched = reference.compare(current)
     found = drift.combine(watched, concept(decided))
     folder = f"{REPORTS}/{uuid.uuid4().hex}"
-    _write(data.path / folder / "features.html", drift_page.page(reference, current, watched))
-    if answers := drift_page.answers_page(decided):
-        _write(data.path / folder / "answers.html", answers)
+    pages = {
+        "features": _drawn(context, lambda: drift_page.page(reference, current, watched)),
+        "answers": _drawn(context, lambda: drift_page.answers_page(decided)),
+    }
+    for name, content in pages.items():
+        if content:
+            _write(data.path / folder / f"{name}.html", content)
     period = _period(predictions)
     number = operations.store.drift.record(
         model.version,
@@ -134,11 +138,21 @@ def drift_report(
             "parts": plots.table(pl.DataFrame(found.as_rows())),
             "scores": plots.bars({part.name: max(part.score, 0.0) for part in found.parts[:15]}, "Drift by part"),
             "page": dg.MetadataValue.url(page_url(number)),
+            "pages": ", ".join(name for name, content in pages.items() if content) or "none",
             "folder": dg.MetadataValue.path(str(data.path / folder)),
             **_tracked(context, tracking, model.version, found),
         },
         data_version=dg.DataVersion(f"{model.version}-{number}"),
     )
+
+
+def _drawn(context: dg.AssetExecutionContext, draw: Callable[[], str | None]) -> str | None:
+    """A page; None where it cannot be drawn, for the score counts without it."""
+    try:
+        return draw()
+    except Exception as error:  # whatever a drawing fails for, the loop must not stop for a picture
+        context.log.error(f"A page of the drift report could not be drawn: {error!r}")
+        return None
 
 
 def _write(file: UPath, page: str) -> None:

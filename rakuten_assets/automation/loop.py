@@ -105,7 +105,8 @@ def due(instance: dg.DagsterInstance, store: Store, rules: Rules) -> tuple[str |
     rest = rules.cooldown_seconds - _since_the_last(instance)
     if rest > 0:
         return None, f"The last retraining of the loop's own was less than {rules.cooldown_seconds / 3600:g} h ago."
-    fresh = store.labels.waiting(metadata(instance, "human_labels", "last_statement")).count
+    enough = max(rules.labels, rules.drift_labels)
+    fresh = store.labels.waiting(metadata(instance, "human_labels", "last_statement"), enough).count
     if fresh >= rules.drift_labels:
         report = store.drift.latest()
         if report and report.version == champion.version and report.score >= 1:

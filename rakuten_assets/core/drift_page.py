@@ -37,13 +37,16 @@ def page(reference: Reference, window: pl.DataFrame, parts: Iterable[Part], seed
 
 
 def answers_page(labels: pl.DataFrame) -> str | None:
-    """HTML about the champion's answers (`code`) against people's (`label`); None below `FEWEST_LABELS` rows."""
+    """HTML about the champion's answers (`code`) against people's (`label`).
+
+    None below `FEWEST_LABELS` rows, and below three categories on either side, where Evidently sees a yes or no.
+    """
     from evidently import DataDefinition, Dataset, MulticlassClassification, Report
     from evidently.presets import ClassificationPreset
 
     # Both as strings: Evidently refuses to compare a number with a name.
     known = labels.select(pl.col("code", "label").cast(pl.String)).drop_nulls()
-    if len(known) < FEWEST_LABELS:
+    if len(known) < FEWEST_LABELS or min(known[name].n_unique() for name in ("code", "label")) < 3:
         return None
     roles = MulticlassClassification(target="label", prediction_labels="code")
     definition = DataDefinition(categorical_columns=["code", "label"], classification=[roles])

@@ -27,13 +27,13 @@ class People:
 
     def submit(self, offer: Offer, number: int, key: str) -> int:
         """One product, by the seller whose turn it is; the result is its id."""
-        picture = offer.picture()
-        answer = self._http.post(
-            "/products",
-            headers=self._seller(number) | {"Idempotency-Key": key},
-            data={"designation": offer.designation, "description": offer.description},
-            files={"image": ("picture.jpg", picture, "image/jpeg")} if picture else None,
-        )
+        draft = {"designation": offer.designation, "description": offer.description}
+        headers = self._seller(number) | {"Idempotency-Key": key}
+        if picture := offer.picture():
+            files = {"image": ("picture.jpg", picture, "image/jpeg")}
+            answer = self._http.post("/products", headers=headers, data=draft, files=files)
+        else:
+            answer = self._http.post("/products", headers=headers, json=draft)
         return int(_checked(answer)["id"])
 
     def decide(self, id: int, number: int, truth: int) -> None:

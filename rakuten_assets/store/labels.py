@@ -22,13 +22,13 @@ ANSWERS = (
 )
 """Of a prediction: what was said of which texts and picture, and the category that a person decided on, if one did."""
 
-# Beyond this the number makes no difference to anybody.
-COUNTED = 10_000
+# Beyond this the number makes no difference to anybody who did not ask for more.
+COUNTED = 1_000
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Labels that nothing has been learnt from yet (counted up to `COUNTED`), and the last statement that there is."""
+    """Labels that nothing has been learnt from yet (counted up to a limit), and the last statement that there is."""
 
     count: int
     last: int
@@ -84,9 +84,9 @@ class Labels(Verbs):
         with self._transaction() as session:
             return session.execute(query).all()
 
-    def waiting(self, after: int) -> Waiting:
-        """Labels beyond the statement `after`."""
-        fresh = select(literal(1)).where(FeedbackRow.id > after, FeedbackRow.after.is_not(None)).limit(COUNTED)
+    def waiting(self, after: int, most: int = COUNTED) -> Waiting:
+        """Labels beyond the statement `after`, counted up to `most`."""
+        fresh = select(literal(1)).where(FeedbackRow.id > after, FeedbackRow.after.is_not(None)).limit(most)
         with self._transaction() as session:
             number = session.scalar(select(func.count()).select_from(fresh.subquery())) or 0
             return Waiting(number, session.scalar(select(func.max(FeedbackRow.id))) or 0)

@@ -21,6 +21,7 @@ from rakuten_assets.core.deliveries import (
     DeliveryError,
     batch_keys,
     deliveries,
+    hand_in,
     ingest,
     picture_path,
     read_batch,
@@ -625,3 +626,93 @@ def test_an_id_is_safe_whatever_the_folder_is_called(tmp_path: Path, root: UPath
     folder = tmp_path / "in" / name
     delivery: Delivery = ingest(write_delivery(folder, ["0,a,,7,70"]), root)
     assert delivery.id == f"{slug}-{delivery.sha256[:8]}"
+
+
+def judged(*ids: int, image: str | None = None) -> pl.DataFrame:
+    """Products that people labelled, as the platform hands them in."""
+    return pl.DataFrame(
+        {
+            "productid": ids,
+            "designation": [f"Piscine {id}" for id in ids],
+            "description": [None] * len(ids),
+            "prdtypecode": [2583] * len(ids),
+            "image": [image] * len(ids),
+        },
+        schema={
+            "productid": pl.Int64,
+            "designation": pl.String,
+            "description": pl.String,
+            "prdtypecode": pl.Int32,
+            "image": pl.String,
+        },
+    )
+
+
+def test_products_from_people_are_a_delivery_of_their_own(root: UPath) -> None:
+    products = judged(3, 1, 2, image="a" * 64)
+    delivery = hand_in(root, "feedback", products, batch_size=2)
+    assert delivery is not None
+    assert delivery.from_people
+    assert (delivery.id, delivery.source) == (f"feedback-{delivery.sha256[:8]}", "feedback")
+    assert (delivery.accepted, delivery.quarantined, delivery.pictures) == (3, 0, 3)
+    assert delivery.batches == (f"{delivery.id}-000", f"{delivery.id}-001")
+    assert deliveries(root) == [delivery]
+    table = accepted(root)
+    assert dict(table.schema) == PRODUCTS
+    same = ["productid", "designation", "description", "prdtypecode", "image"]
+    assert table.select(same).equals(products.select(same).sort("productid"))
+    assert table.select("imageid", "row", "line").rows() == [(1, 0, 2), (2, 1, 3), (3, 2, 4)]
+    assert set(table["delivery"]) == {delivery.id}
+    assert [len(read_batch(root, key)) for key in delivery.batches] == [2, 1]
+    assert read_quarantine(root).is_empty()
+
+
+def test_a_delivery_from_outside_is_from_nobody_of_the_platform(source: Path, root: UPath) -> None:
+    ingest(write_delivery(source, ["0,a,,7,70"]), root)
+    assert [delivery.from_people for delivery in deliveries(root)] == [False]
+
+
+def test_only_what_is_new_is_handed_in(root: UPath) -> None:
+    first = hand_in(root, "feedback", judged(1, 2))
+    second = hand_in(root, "feedback", judged(1, 2, 3))
+    assert first is not None
+    assert second is not None
+    assert (second.accepted, second.sequence, second.id != first.id) == (1, first.sequence + 1, True)
+    assert read_batch(root, second.batches[0])["productid"].to_list() == [3]
+    assert accepted(root)["productid"].to_list() == [1, 2, 3]
+
+
+def test_where_nothing_is_new_nothing_is_handed_in(root: UPath) -> None:
+    assert hand_in(root, "feedback", judged()) is None
+    hand_in(root, "feedback", judged(1, 2))
+    before = deliveries(root)
+    assert hand_in(root, "feedback", judged(2, 1)) is None
+    assert hand_in(root, "feedback", judged(2).with_columns(designation=pl.lit("Bouée"))) is None
+    assert deliveries(root) == before
+
+
+def test_what_was_delivered_is_not_handed_in_again_nor_the_other_way_round(source: Path, root: UPath) -> None:
+    ingest(write_delivery(source, ["0,a,,7,70"]), root)
+    delivery = hand_in(root, "feedback", judged(7, 8))
+    assert delivery is not None
+    assert delivery.accepted == 1
+    again = ingest(write_delivery(source.with_name("next"), ["0,a,,8,80", "1,b,,9,90"]), root)
+    assert (again.accepted, again.reasons["already_delivered"]) == (1, 1)
+    assert sorted(accepted(root)["productid"]) == [7, 8, 9]
+
+
+def test_what_was_interrupted_while_it_was_handed_in_is_handed_in_again(root: UPath) -> None:
+    delivery = hand_in(root, "feedback", judged(1, 2, 3), batch_size=1)
+    assert delivery is not None
+    (root / "deliveries" / delivery.id / "manifest.json").unlink()
+    again = hand_in(root, "feedback", judged(1, 2, 3), batch_size=2)
+    assert again is not None
+    assert (again.id, len(again.batches)) == (delivery.id, 2)
+    assert len(list((root / "deliveries" / again.id / "batches").glob("*.parquet"))) == 2
+
+
+def test_products_without_a_picture_are_handed_in_without_one(root: UPath) -> None:
+    delivery = hand_in(root, "feedback", pl.concat([judged(1, image="b" * 64), judged(2)]))
+    assert delivery is not None
+    assert delivery.pictures == 1
+    assert accepted(root)["image"].to_list() == ["b" * 64, None]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rakuten_assets.core.splits import BRIDGE, EMPTY, assign_splits, fold_of, split_of
+from rakuten_assets.core.splits import BRIDGE, EMPTY, LIVE_GOLD, assign_splits, fold_of, split_of
 
 
 def catalogue(rows):
@@ -71,3 +71,71 @@ def test_a_product_with_nothing_to_judge_by_is_set_aside():
 def test_folds_are_of_similar_size():
     sizes = fold_of(pl.Series("group_id", range(1, 10_001)), 4).value_counts()["count"]
     assert sizes.min() > 2000
+
+
+mixed = st.lists(
+    st.tuples(st.sampled_from(["", "a", "b", "c", "d", "e"]), st.none() | st.integers(0, 5), st.booleans()), max_size=40
+).map(lambda rows: [(place, *row) for place, row in enumerate(rows, start=1)])
+
+
+@given(mixed)
+def test_no_duplicate_is_learnt_from_and_gold_of_either_kind(products):
+    placed = assign_splits(catalogue(products)).join(catalogue(products), on="productid").drop_nulls("split")
+    sides = placed.with_columns(side=pl.col("split").replace(LIVE_GOLD, "gold"))
+    texts = sides.filter(pl.col("text_key") != "").group_by("text_key").agg(pl.col("side").n_unique())
+    pictures = sides.drop_nulls("cluster_id").group_by("cluster_id").agg(pl.col("side").n_unique())
+    assert set(texts["side"]) | set(pictures["side"]) <= {1}
+
+
+@given(mixed)
+def test_gold_rows_report_with_their_own_kind(products):
+    placed = assign_splits(catalogue(products)).join(catalogue(products), on="productid")
+    assert set(placed.filter("live")["split"]) <= {"train", "validation", LIVE_GOLD, None}
+    assert set(placed.filter(~pl.col("live"))["split"]) <= {"train", "validation", "gold", None}
+
+
+@given(mixed, st.integers(0, 40))
+def test_nothing_changes_its_split_as_production_goes_on(products, first):
+    before = assign_splits(catalogue(products[:first]))
+    assert assign_splits(catalogue(products)).head(len(before)).equals(before)
+
+
+def test_more_of_what_production_brings_only_reports():
+    shares = pl.Series([split_of(productid, live=True) for productid in range(20_000)]).value_counts(normalize=True)
+    expected = {"train": 0.5, "validation": 0.1, "gold": 0.4}
+    assert dict(shares.iter_rows()) == pytest.approx(expected, abs=0.01)
+
+
+def one_of(split, live=False, start=1):
+    """The first product that is placed there by its own hash."""
+    return next(productid for productid in range(start, start + 200) if split_of(productid, live) == split)
+
+
+def test_a_product_from_production_is_gold_of_its_own_kind():
+    splits = assign_splits(catalogue([(one_of("gold", live=True), "new", None, True)]))["split"]
+    assert splits.to_list() == [LIVE_GOLD] == ["live_gold"]
+
+
+@pytest.mark.parametrize(
+    ("first_is_live", "expected"), [(False, ["gold", LIVE_GOLD]), (True, [LIVE_GOLD, "gold"])], ids=["frozen", "live"]
+)
+def test_a_duplicate_of_a_gold_product_is_gold_of_its_own_kind(first_is_live, expected):
+    gold = one_of("gold", first_is_live)
+    copy = one_of("train", not first_is_live, start=10_000)
+    placed = assign_splits(catalogue([(gold, "t", None, first_is_live), (copy, "t", None, not first_is_live)]))
+    assert placed["split"].to_list() == expected
+    assert placed["group_id"].to_list() == [gold, gold]
+
+
+def test_a_duplicate_of_a_product_that_is_learnt_from_never_reports():
+    train, live = one_of("train"), one_of("gold", live=True, start=10_000)
+    placed = assign_splits(catalogue([(train, "", 7, False), (live, "other", 7, True)]))
+    assert placed["split"].to_list() == ["train", "train"]
+
+
+def test_a_product_that_joins_both_kinds_of_gold_is_gold():
+    frozen, live = one_of("gold"), one_of("gold", live=True, start=10_000)
+    placed = assign_splits(catalogue([(frozen, "t", None, False), (live, "", 7, True), (20_000, "t", 7, True)]))
+    assert placed["split"].to_list()[:2] == ["gold", LIVE_GOLD]
+    assert placed.row(2, named=True)["split"] == LIVE_GOLD
+    assert placed.row(2, named=True)["group_id"] == frozen

@@ -142,3 +142,44 @@ def test_a_seller_reviews_nothing(store, seller, unsure, verb):
     args = {"queue": [], "next": [], "reject": [id, "r"], "change_category": [id, 10]}.get(verb, [id])
     assert refusal(getattr(store.reviews, verb), seller, *args).kind == "forbidden"
     assert refusal(store.reviews.bulk, seller, [id], "accept").kind == "forbidden"
+
+
+def test_a_contradicted_label_of_a_seller_is_looked_at_first(store, seller, admin, unsure, classified):
+    vague, contradicted = unsure(), store.products.decide(seller, classified(seller).id, 2583)
+    assert store.reviews.contradicted([contradicted.id]) == 1
+    first, second = store.reviews.queue(admin).items
+    assert (first.product.id, first.product.review) == (contradicted.id, "contradiction")
+    assert (first.product.state, first.product.category) == ("confirmed", 2583)
+    assert second.product.id == vague.id
+    [line] = store.audit.page(admin, AuditFilter(action="product_contradicted", subject_id=str(contradicted.id))).items
+    assert (line.actor, line.subject) == ("system", "product")
+    assert store.reviews.accept(admin, contradicted.id, 10).category == 10
+    assert [item.product.id for item in store.reviews.queue(admin).items] == [vague.id]
+
+
+def test_nobody_is_asked_again_of_what_waits_or_an_administrator_has_judged(store, seller, admin, unsure, classified):
+    waits = store.products.decide(seller, classified(seller).id, 10)
+    judged, undecided = store.reviews.accept(admin, unsure().id), classified(seller)
+    assert store.reviews.contradicted([waits.id, judged.id, undecided.id, 10**12]) == 0
+    [item] = store.reviews.queue(admin).items
+    assert (item.product.id, item.product.review) == (waits.id, "seller_disagrees")
+    lines = [
+        store.audit.page(admin, AuditFilter(action="product_contradicted", subject_id=str(each.id))).items
+        for each in (waits, judged, undecided)
+    ]
+    assert lines == [[], [], []]
+
+
+def test_a_contradiction_is_asked_for_once(store, seller, admin, classified):
+    made = [store.products.decide(seller, classified(seller).id, 2583).id for _ in range(2)]
+    assert store.reviews.contradicted([*made, made[0]]) == 2
+    assert store.reviews.contradicted(made) == 0
+    assert len(store.reviews.queue(admin).items) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="a withdrawn product is put into the queue, where nobody can judge it")
+def test_what_its_seller_has_taken_back_contradicts_nothing(store, seller, admin, classified):
+    product = store.products.decide(seller, classified(seller).id, 2583)
+    store.products.withdraw(seller, product.id)
+    assert store.reviews.contradicted([product.id]) == 0
+    assert store.reviews.queue(admin).items == []

@@ -55,7 +55,10 @@ def test_every_action_in_the_audit_log_has_its_words():
     assert [each for each in people + _actions() if f"action.{each}" not in texts.texts()] == []
 
 
-@pytest.mark.parametrize(("prefix", "names"), [("state", STATES), ("review", REVIEW_REASONS)])
+@pytest.mark.parametrize(
+    ("prefix", "names"),
+    [("state", STATES), *((area, REVIEW_REASONS) for area in ("review", "desk.why", "decision.because"))],
+)
 def test_states_and_reasons_have_their_words(prefix, names):
     assert [name for name in names if f"{prefix}.{name}" not in texts.texts()] == []
 

@@ -31,5 +31,10 @@ def drift_report(
         data = (app.root / app.store.drift.get(actor, id).page / f"{part}.html").read_bytes()
     except (Refused, FileNotFoundError) as error:
         raise HTTPException(404, "There is no such drift report.") from error
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "private, max-age=3600"}
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Cache-Control": "private, max-age=3600",
+        # A sandboxed page has an origin of its own, which browsers do not open beside a stricter policy.
+        "Cross-Origin-Opener-Policy": "unsafe-none",
+    }
     return HTMLResponse(data, headers=headers)

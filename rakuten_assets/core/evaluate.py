@@ -112,13 +112,15 @@ def judge(
     `live` marks rows from production. A challenger is promoted that is no worse on all rows together, or surely better
     on those from production while the others lose at most `MARGIN`; and never one that is surely worse on either.
     """
-    if live is None or not live.any():
+    comparable = champion is None or champion.shape == challenger.shape
+    if live is None or not live.any() or not comparable:
         return _judge(challenger, champion, labels, same_model)
     frozen = _judge(challenger[~live], _part(champion, ~live), labels[~live], same_model)
     now = _judge(challenger[live], _part(champion, live), labels[live], same_model)
     if same_model or frozen.difference is None or now.difference is None or champion is None:
         # What cannot be compared on one kind of rows cannot be promoted; without a champion nothing is compared.
-        return replace(frozen, promoted=frozen.promoted and now.promoted, live=now)
+        reason = now.reason if frozen.promoted and not now.promoted else frozen.reason
+        return replace(frozen, promoted=frozen.promoted and now.promoted, reason=reason, live=now)
     together = difference(challenger.argmax(1), champion.argmax(1), labels)
     old, new, heard = frozen.difference, now.difference, int(live.sum()) >= ENOUGH_LIVE
     surely_better = heard and new.low > 0 and old.value >= -MARGIN
@@ -130,7 +132,7 @@ def judge(
 
 
 def _part(log_proba: Array | None, rows: NDArray[np.bool_]) -> Array | None:
-    return None if log_proba is None or len(log_proba) != len(rows) else log_proba[rows]
+    return None if log_proba is None else log_proba[rows]
 
 
 def _judge(challenger: Array, champion: Array | None, labels: Labels, same_model: bool) -> Verdict:

@@ -11,6 +11,7 @@ import numpy as np
 from rakuten_assets.automation.jobs import retrain
 from rakuten_assets.automation.loop import BY_ITSELF, Rules, due
 from rakuten_assets.core.classifier import ProductClassifier
+from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.products import Product
 from rakuten_assets.core.simulate import Bias, Offer, week
@@ -21,6 +22,7 @@ from rakuten_assets.settings import Settings
 from rakuten_assets.simulation.people import People
 from rakuten_assets.simulation.stage import Stage
 from rakuten_assets.store.records import Actor
+from rakuten_assets.store.records import Product as Submitted
 from rakuten_assets.store.store import Store
 
 # A retraining, with the computing before it and the deployment after it.
@@ -131,7 +133,7 @@ class Marketplace:
         answered = [each for part in _chunks(ids) for each in self._store.products.many(READER, part)]
         truth = _places(offer.code for offer in offers)
         served = _weighted_f1(_places(product.proposed or 0 for product in answered), truth)
-        alone = _weighted_f1(self._first_champion(offers), truth)
+        alone = _weighted_f1(self._first_champion(answered), truth)
         say(f"  weighted F1 {served:.3f}; without the loop {alone:.3f}")
         self._truths |= {id: offer.code for id, offer in zip(ids, offers, strict=True)}
         return ids, Week(number, level, champion, len(offers), served, alone)
@@ -191,11 +193,14 @@ class Marketplace:
             raise RuntimeError("There is no champion to begin with.")
         return model
 
-    def _first_champion(self, offers: Sequence[Offer]) -> np.ndarray:
-        """What the first champion answers, by the position of its category."""
-        parts = []
-        for part in _chunks(offers):
-            products = [Product(offer.designation, offer.description, offer.picture()) for offer in part]
+    def _first_champion(self, submitted: Sequence[Submitted]) -> np.ndarray:
+        """What the first champion answers to the same texts and pictures, by the position of its category."""
+        root, parts = self._settings.root, []
+        for part in _chunks(submitted):
+            products = [
+                Product(each.designation, each.description, read_picture(root, each.image) if each.image else None)
+                for each in part
+            ]
             parts.append(self._first.predict_log_proba(products).stacked.argmax(1))
         return np.concatenate(parts)
 

@@ -22,6 +22,9 @@ ANSWERS = (
 )
 """Of a prediction: what was said of which texts and picture, and the category that a person decided on, if one did."""
 
+# What names a category, as opposed to a rating or a skip, which repeat it.
+NAMING = ("confirm", "choose", "accept", "fix", "change")
+
 # Beyond this the number makes no difference to anybody who did not ask for more.
 COUNTED = 1_000
 
@@ -86,7 +89,8 @@ class Labels(Verbs):
 
     def waiting(self, after: int, most: int = COUNTED) -> Waiting:
         """Labels beyond the statement `after`, counted up to `most`."""
-        fresh = select(literal(1)).where(FeedbackRow.id > after, FeedbackRow.after.is_not(None)).limit(most)
+        labelled = FeedbackRow.action.in_(NAMING) & FeedbackRow.after.is_not(None)
+        fresh = select(literal(1)).where(FeedbackRow.id > after, labelled).limit(most)
         with self._transaction() as session:
             number = session.scalar(select(func.count()).select_from(fresh.subquery())) or 0
             return Waiting(number, session.scalar(select(func.max(FeedbackRow.id))) or 0)
@@ -105,7 +109,7 @@ class Labels(Verbs):
             .where(FeedbackRow.role == "seller", FeedbackRow.action.in_(("confirm", "choose")))
         )
         with self._transaction() as session:
-            first = session.execute(decided.order_by(FeedbackRow.at, FeedbackRow.id).limit(rows)).all()
+            first = session.execute(decided.order_by(FeedbackRow.id).limit(rows)).all()
             last = session.execute(_newest(decided, rows)).all()
         if len(first) < rows or len(last) < rows or first[-1].id >= last[-1].id:
             return Acceptance(0, 0), Acceptance(0, 0)

@@ -140,7 +140,9 @@ class Reviews(Verbs):
         for id in ids:
             with self._transaction() as session:
                 row = session.get(ProductRow, id, with_for_update=True)
-                if row is None or row.decided_by != "seller" or row.review_priority is not None:
+                if row is None or row.state == "withdrawn" or row.decided_by != "seller":
+                    continue
+                if row.review_priority is not None:
                     continue
                 row.review, row.review_priority = "contradiction", CONTRADICTED
                 audit.write(session, SYSTEM, "product_contradicted", "product", id)

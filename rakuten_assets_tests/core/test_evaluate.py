@@ -230,7 +230,6 @@ def test_a_row_that_either_does_not_answer_refuses_the_challenger(gold, whose, r
     assert not gold.judge(challenger, champion).promoted
 
 
-@pytest.mark.xfail(strict=True, reason="the reason is that of the frozen rows alone, and says promoted")
 def test_who_does_not_answer_production_is_told_so(gold):
     for champion in (None, gold.model(frozen=100)):
         verdict = gold.judge(unanswered(gold.model(), [FROZEN]), champion)
@@ -238,7 +237,6 @@ def test_who_does_not_answer_production_is_told_so(gold):
         assert "refused" in verdict.reason
 
 
-@pytest.mark.xfail(strict=True, reason="a champion of other rows is taken for none at all, and the challenger promoted")
 def test_a_champion_of_other_rows_cannot_be_compared_with(gold):
     verdict = gold.judge(gold.model(), gold.model()[:10])
     assert not verdict.promoted

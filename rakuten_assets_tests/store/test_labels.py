@@ -169,7 +169,6 @@ def test_what_names_no_category_is_no_label(store, seller, admin, classified):
     assert (waits.count, waits.last > last) == (0, True)
 
 
-@pytest.mark.xfail(strict=True, reason="a rating and a skip repeat the category, and are counted as labels")
 def test_a_rating_and_a_skip_are_no_labels(store, seller, admin, classified):
     last = store.labels.waiting(0).last
     store.products.rate(seller, classified(seller).id, 4)

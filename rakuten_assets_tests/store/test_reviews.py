@@ -177,7 +177,6 @@ def test_a_contradiction_is_asked_for_once(store, seller, admin, classified):
     assert len(store.reviews.queue(admin).items) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="a withdrawn product is put into the queue, where nobody can judge it")
 def test_what_its_seller_has_taken_back_contradicts_nothing(store, seller, admin, classified):
     product = store.products.decide(seller, classified(seller).id, 2583)
     store.products.withdraw(seller, product.id)

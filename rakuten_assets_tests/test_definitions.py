@@ -17,10 +17,12 @@ def test_the_asset_graph_is_the_documented_one():
         *("products", "quarantine"),
         *("cleaned_text", "languages", "translated_text", "duplicate_texts"),
         *("image_fingerprints", "deduplicated_images", "prepared_images"),
+        *("feedback", "labelled_products", "human_labels"),
         *("splits", "text_embeddings", "image_embeddings"),
         *("text_model", "image_model", "similar_products", "stacked_model"),
         *("challenger", "champion"),
         *("bento", "serving_image", "deployed_model"),
+        *("drift_reference", "predictions", "drift_report"),
     }
 
 
@@ -29,7 +31,9 @@ def test_an_asset_says_what_it_is_and_whose(asset):
     spec = next(iter(asset.specs))
     assert spec.description
     assert spec.description.split("\n")[0].endswith(".")
-    assert spec.group_name in {"raw", "text", "images", "features", "models", "registry", "serving"}
+    assert spec.group_name in {
+        *("raw", "text", "images", "features", "models", "registry", "serving", "feedback", "monitoring"),
+    }
     assert spec.kinds
     assert spec.owners
     assert spec.code_version
@@ -37,7 +41,8 @@ def test_an_asset_says_what_it_is_and_whose(asset):
 
 def test_the_gate_blocks_what_comes_after_it():
     blocking = {spec.name for check in defs.asset_checks for spec in check.check_specs if spec.blocking}
-    assert blocking >= {"gate", "parity", "no_duplicate_across_splits"}
+    behaviours = {"invariance", "directional", "minimum_functionality", "known_confusions"}
+    assert blocking >= {"gate", "parity", "no_duplicate_across_splits", *behaviours}
 
 
 def test_the_definitions_load_without_the_heavy_libraries():

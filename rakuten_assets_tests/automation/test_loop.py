@@ -198,9 +198,10 @@ def test_the_loop_rests_after_each_retraining_whatever_became_of_it(ours, people
     assert due(instance, ours.store, Rules(20, 5, cooldown_seconds=0))[0] == "30 new labels"
 
 
-def test_a_training_that_somebody_started_is_waited_for(ours, people, instance):
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED])
+def test_a_training_that_runs_or_waits_in_a_full_queue_is_not_joined_by_another(ours, people, instance, status):
     people(30)
-    create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"rakuten/training": "true"})
+    create_run_for_test(instance, status=status, tags={"rakuten/training": "true"})
     assert due(instance, ours.store, RULES) == (None, "A training is under way.")
 
 

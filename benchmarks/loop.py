@@ -19,7 +19,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from rakuten_assets.assets.splits import judged, labelled
+from rakuten_assets.assets.splits import judged, labelled, teaching
 from rakuten_assets.core import embeddings, evaluate, feedback, text
 from rakuten_assets.core.linear import cross_fit, positions
 from rakuten_assets.core.sample import FILES, write_sample
@@ -78,17 +78,13 @@ def train(rows):
 
 def splitted(catalogue, labels, keys):
     """All rows as the platform splits them, with the labels that count."""
-    moved = feedback.moved_categories(labels)
-    products = keys.select("productid", "prdtypecode")
-    rows = labelled(products, labels, moved)
     placed = assign_splits(
         keys.select(
-            "productid",
-            "text_key",
-            cluster_id=pl.lit(None, pl.Int64),
-            live=feedback.is_live(pl.col("productid")),
+            "productid", "text_key", cluster_id=pl.lit(None, pl.Int64), live=feedback.is_live(pl.col("productid"))
         )
     )
+    moved = feedback.moved_categories(teaching(labels, placed))
+    rows = labelled(keys.select("productid", "prdtypecode"), labels, moved)
     placed = placed.with_columns(rows["prdtypecode", "role", "old"])
     return keys.select("productid", "light").with_columns(
         placed["group_id"], placed["split"], judged(placed), weight=pl.lit(1.0)

@@ -223,7 +223,7 @@ def simulate(
     if (folder / "story.json").exists() or (folder / "deliveries").exists():
         raise _failed(f"{folder} holds a story already: name another folder with --out, or delete it.")
     plan = Plan(weeks, max_drift, per_week, reviews, error_rate, seed)
-    settings = run.separate(folder)
+    settings = _or_fail(lambda: run.separate(folder))
     with console.status("setting the stage"):
         if catalogue:
             set_up = _or_fail(lambda: stage.own(catalogue, folder / "stage", seed))

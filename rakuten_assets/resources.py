@@ -18,6 +18,7 @@ from rakuten_assets.core import classifier_files, translate
 from rakuten_assets.core.classifier_files import COMPLETE as COMPLETE
 from rakuten_assets.core.classifier_files import folder_hash, is_local
 from rakuten_assets.core.embeddings import BUILT_IN
+from rakuten_assets.core.feedback import version
 from rakuten_assets.core.preparation import PreparationSettings
 from rakuten_assets.notifier import Notifier
 from rakuten_assets.postgres import application_url
@@ -65,14 +66,10 @@ class Parquet(PolarsParquetIOManager):
 
 
 class Snapshots(Parquet):
-    """Tables of which every version is kept: the newest where `Parquet` has it, each beside it under its content.
-
-    A version is named by its last `id` or `statement` and its number of rows; one that is there is never written anew.
-    """
+    """Tables of which every version is kept: the newest where `Parquet` has it, each beside it under its version."""
 
     def write_df_to_path(self, context: dg.OutputContext, df: pl.DataFrame, path: UPath) -> None:
-        column = next(name for name in ("id", "statement") if name in df.columns)
-        kept = path.with_suffix("") / f"{df[column].fill_null(0).cast(pl.Int64).max() or 0!r}-{len(df)}.parquet"
+        kept = path.with_suffix("") / f"{version(df)}.parquet"
         if not kept.exists():
             super().write_df_to_path(context, df, kept)
         super().write_df_to_path(context, df, path)

@@ -13,6 +13,7 @@ from rakuten_assets.core import behaviour
 from rakuten_assets.core.behaviour import Behaviour
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.evaluate import Labels
+from rakuten_assets.core.feedback import is_live
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.products import Product
 from rakuten_assets.core.taxonomy import KNOWN_CONFUSIONS
@@ -61,7 +62,9 @@ def behaviours(
     rows = products.drop("prdtypecode").join(
         train.select("productid", "prdtypecode", "text_weight"), on="productid", maintain_order="left"
     )
-    plain, known = _products(behaviour.simple(rows, rows["text_weight"]), data)
+    # Delivered ones: what a seller says of a product must not decide whether a model is fit.
+    delivered = rows.filter(~is_live(pl.col("productid")))
+    plain, known = _products(behaviour.simple(delivered, delivered["text_weight"]), data)
     pairs = gold.filter(pl.col("prdtypecode").is_in([code for pair in KNOWN_CONFUSIONS for code in pair]))
     tried = {
         "invariance": behaviour.invariance(classifier, few),
@@ -84,8 +87,7 @@ def _products(rows: pl.DataFrame, data: DataRoot) -> tuple[list[Product], Labels
 
 
 def _confused(classifier: ProductClassifier, rows: pl.DataFrame, data: DataRoot) -> Behaviour:
-    products, labels = _products(rows, data)
-    if not products:
+    if rows.is_empty():
         return Behaviour(0, 0)
     answers = [classifier.predict_log_proba(chunk).stacked for chunk in chunks(rows, data)]
-    return behaviour.confused(np.concatenate(answers), labels)
+    return behaviour.confused(np.concatenate(answers), positions(rows["prdtypecode"].cast(pl.Int64).to_numpy()))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from rakuten_assets import plots
-from rakuten_assets.assets.common import ahead, whole
+from rakuten_assets.assets.common import ahead, number, whole
 from rakuten_assets.core import evaluate
 from rakuten_assets.core.calibration import Array
 from rakuten_assets.core.classifier import ProductClassifier
@@ -41,6 +41,8 @@ def challenger(context: dg.AssetExecutionContext, stacked_model: Path, tracking:
         metadata={
             "version": model.version,
             "registered_as": model.number,
+            # What the loop counts as learnt from: only a training that has come so far.
+            "labels_to": number(context.instance, "human_labels", "handed_in_to"),
             "mlflow": dg.MetadataValue.url(tracking.model_url(model.number)),
         },
         data_version=dg.DataVersion(version),
@@ -98,6 +100,9 @@ def champion(tracking: Tracking, operations: Operations) -> dg.MaterializeResult
         if model.tags.get(PASSED) != _name(old):
             raise dg.Failure(f"Version {model.version} has not passed the gate against today's champion: {reason}.")
         registry.promote(model, reason)
+    # Also after a run that was killed between the two.
+    known = operations.store.models.champion()
+    if known is None or known.version != model.version:
         operations.store.models.promote(model.version, reason)
     return dg.MaterializeResult(
         metadata={

@@ -58,3 +58,10 @@ def counts(column: pl.Series) -> dict[str, int]:
     """How often each value occurs, the most frequent first."""
     table = column.value_counts(sort=True)
     return {str(name): int(count) for name, count in table.iter_rows()}
+
+
+def number(instance: dg.DagsterInstance, asset: str, name: str) -> int:
+    """A number that an asset's last materialisation left, 0 where there is none."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    found = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    return int(str(found[name].value)) if name in found else 0

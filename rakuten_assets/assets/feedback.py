@@ -6,10 +6,9 @@ import dagster as dg
 import polars as pl
 
 from rakuten_assets import plots
-from rakuten_assets.assets.common import counts, register_batches, whole
+from rakuten_assets.assets.common import counts, number, register_batches, whole
 from rakuten_assets.core import feedback as core
 from rakuten_assets.core.deliveries import hand_in
-from rakuten_assets.core.taxonomy import NAMES
 from rakuten_assets.postgres import lock
 from rakuten_assets.resources import DataRoot, Operations
 from rakuten_assets.settings import Settings
@@ -26,11 +25,11 @@ def feedback(operations: Operations) -> dg.MaterializeResult[pl.DataFrame]:
         value=table,
         metadata={
             "rows": len(table),
-            "last_statement": last(table),
+            "last_statement": core.last(table),
             "edited_since": table["designation"].null_count(),
             **({"actions": plots.bars(counts(table["action"]), "What people did")} if len(table) else {}),
         },
-        data_version=dg.DataVersion(version(table)),
+        data_version=dg.DataVersion(core.version(table)),
     )
 
 
@@ -40,7 +39,7 @@ def labelled_products(
 ) -> dg.MaterializeResult[None]:
     """Products that people decided on and no delivery holds yet, handed in as a delivery of their own."""
     labels = core.labels(feedback)
-    rows = labels.select("productid", "designation", "description", "image", prdtypecode="label")
+    rows = core.to_hand_in(labels).select("productid", "designation", "description", "image", prdtypecode="label")
     # The catalogue has null where nothing was written.
     rows = rows.with_columns(pl.col("description").replace("", None))
     with lock("deliveries"):
@@ -51,14 +50,18 @@ def labelled_products(
             "labelled": len(labels),
             "handed_in": delivery.accepted if delivery else 0,
             "delivery": delivery.id if delivery else "nothing new",
-            "last_statement": last(feedback),
+            "last_statement": core.last(feedback),
         }
     )
 
 
 @whole("feedback", kinds={"polars", "parquet"}, io_manager_key="snapshots")
 def human_labels(
-    feedback: pl.DataFrame, products: pl.DataFrame, cleaned_text: pl.DataFrame, operations: Operations
+    context: dg.AssetExecutionContext,
+    feedback: pl.DataFrame,
+    products: pl.DataFrame,
+    cleaned_text: pl.DataFrame,
+    operations: Operations,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What people say that products are, with who, when, and what they counted as before; and why some do not count."""
     keys = cleaned_text.select("productid", "text_key").with_columns(products["prdtypecode"])
@@ -67,7 +70,6 @@ def human_labels(
     table = core.set_aside(labels, keys, learnt)
     doubtful = table.filter(pl.col("set_aside") == core.CONTRADICTS)["product_id"].to_list()
     asked = operations.store.reviews.contradicted(doubtful)
-    moved = core.moved_categories(labels)
     return dg.MaterializeResult(
         value=table,
         metadata={
@@ -77,28 +79,12 @@ def human_labels(
             "contradictory": len(doubtful),
             "reviews_asked_for": asked,
             "held_back": int((table["set_aside"] == core.CAPPED).sum()),
-            "last_statement": last(feedback),
+            "handed_in_to": number(context.instance, "labelled_products", "last_statement"),
             "accounts": plots.table(core.by_account(table, learnt)),
-            "moved_categories": plots.table(_named(moved)),
             "newest": plots.table(_newest(table)),
         },
-        data_version=dg.DataVersion(version(table.select(id="statement"))),
+        data_version=dg.DataVersion(core.version(table)),
     )
-
-
-def version(table: pl.DataFrame) -> str:
-    """Data version of rows that are only ever added to: the last id and their number."""
-    return f"{last(table)}-{len(table)}"
-
-
-def last(table: pl.DataFrame) -> int:
-    """The highest `id`, 0 where there is none."""
-    return int(table["id"].max() or 0)  # type: ignore[arg-type]
-
-
-def _named(moved: pl.DataFrame) -> pl.DataFrame:
-    names = {code: f"{code} {name}" for code, name in NAMES.items()}
-    return moved.with_columns(pl.col("code", "to").replace_strict(names, return_dtype=pl.String))
 
 
 def _newest(table: pl.DataFrame) -> pl.DataFrame:

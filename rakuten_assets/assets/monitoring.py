@@ -13,18 +13,20 @@ from upath import UPath
 from rakuten_assets import plots
 from rakuten_assets.assets.champion import champion, chunks
 from rakuten_assets.assets.common import whole
-from rakuten_assets.assets.feedback import version
 from rakuten_assets.core import drift, drift_page
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.drift_concept import concept
 from rakuten_assets.core.drift_features import features
 from rakuten_assets.core.drift_reference import MINIMUM, REFERENCE_ROWS, WINDOW_ROWS, Reference
-from rakuten_assets.core.feedback import ANSWERS
+from rakuten_assets.core.feedback import ANSWERS, FIRST_ID, REVISIONS, last, version
 from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.resources import DataRoot, ModelStore, Operations, Tracking
 from rakuten_assets.settings import Settings
 
 REPORTS = "reports/drift"
+
+# Products of a window that a champion must have learnt from, for the window to be what it was trained for.
+LEARNT = 50
 
 
 @whole("monitoring", kinds={"postgres", "parquet"}, deps=[champion], io_manager_key="snapshots")
@@ -33,8 +35,8 @@ def predictions(tracking: Tracking, operations: Operations) -> dg.MaterializeRes
     store, model = operations.store, tracking.registry.get("champion")
     if model is None:
         raise dg.Failure("There is no champion yet: run `rakuten materialize` first.")
-    last = store.drift.latest()
-    after = last.last_prediction if last and last.version == model.version else 0
+    report = store.drift.latest()
+    after = report.last_prediction if report and report.version == model.version else 0
     rows = store.labels.answers(model.version, after)
     table = pl.DataFrame(rows, schema=ANSWERS, orient="row")
     return dg.MaterializeResult(
@@ -70,7 +72,7 @@ def drift_reference(
     kept = _kept(context, model.version, data)
     if kept is not None:
         return kept
-    window = _last_window(operations)
+    window = _last_window(operations, splits)
     held_out = _held_out(splits, products)
     source, rows = ("production", window) if len(window) >= MINIMUM else ("catalogue", held_out)
     # As many as are compared: features of a picture take 20 ms.
@@ -102,10 +104,11 @@ def drift_report(
         return dg.MaterializeResult(metadata={"reported": False, "why": few, "rows": len(predictions)})
     sample = predictions.sample(min(len(predictions), WINDOW_ROWS), seed=0)
     current = features(_products(sample, data), ProductClassifier.load(model_store.fetch(model.folder)))
-    decided = _decided(_two_windows(predictions, operations, model.version))
+    decided = _decided(predictions)
+    both = _decided(_two_windows(predictions, operations, model.version))
     reference = Reference.of(drift_reference)
     watched = reference.compare(current)
-    found = drift.combine(watched, concept(decided))
+    found = drift.combine(watched, _worst(concept(decided), concept(both)))
     folder = f"{REPORTS}/{uuid.uuid4().hex}"
     pages = {
         "features": _drawn(context, lambda: drift_page.page(reference, current, watched)),
@@ -115,9 +118,11 @@ def drift_report(
         if content:
             _write(data.path / folder / f"{name}.html", content)
     period = _period(predictions)
+    # First, and under a key of its own: a report that was written is not drawn up again, and must not be a secret.
+    _tell(operations, found, f"{model.version}:{last(predictions)}", period, len(decided))
     number = operations.store.drift.record(
         model.version,
-        int(predictions["id"].max()),  # type: ignore[arg-type]
+        last(predictions),
         period,
         len(predictions),
         len(decided),
@@ -125,7 +130,6 @@ def drift_report(
         found.as_rows(),
         folder,
     )
-    _tell(operations, found, number, period, len(decided))
     return dg.MaterializeResult(
         metadata={
             "reported": True,
@@ -162,8 +166,12 @@ def _write(file: UPath, page: str) -> None:
 
 def page_url(number: int) -> str:
     """Where administrators see a report."""
+    return _web_app(f"drift/{number}/features")
+
+
+def _web_app(page: str) -> str:
     settings = Settings()
-    return f"http://{settings.host}:{settings.webapp_port}/drift/{number}/features"
+    return f"http://{settings.host}:{settings.webapp_port}/{page}"
 
 
 def _kept(
@@ -188,25 +196,41 @@ def _held_out(splits: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     return products.join(placed.select("productid"), on="productid", how="semi", maintain_order="left")
 
 
-def _last_window(operations: Operations) -> pl.DataFrame:
-    """The answers that the last drift report was about, whichever model gave them."""
-    last = operations.store.drift.latest()
-    if last is None:
+def _last_window(operations: Operations, splits: pl.DataFrame) -> pl.DataFrame:
+    """The answers that the last drift report was about, if the champion has learnt from some of their products.
+
+    A drift that nobody has labelled is not learnt, and stays one. Products that it was trained on are left out, since
+    it is surer of them than of any that will come.
+    """
+    report = operations.store.drift.latest()
+    if report is None:
         return pl.DataFrame(schema=ANSWERS)
-    rows = operations.store.labels.answers(last.version, since=last.since)
-    return pl.DataFrame(rows, schema=ANSWERS, orient="row").filter(pl.col("at") <= last.until)
+    rows = operations.store.labels.answers(report.version, since=report.since)
+    window = pl.DataFrame(rows, schema=ANSWERS, orient="row").filter(pl.col("at") <= report.until)
+    train = splits.filter((pl.col("split") == "train") & pl.col("prdtypecode").is_not_null())["productid"]
+    productid = FIRST_ID + pl.col("product_id") * REVISIONS + pl.col("revision")
+    learnt = window.select(productid.is_in(train.implode())).to_series()
+    return window.filter(~learnt) if learnt.sum() >= LEARNT else window.clear()
 
 
 def _products(rows: pl.DataFrame, data: DataRoot) -> Iterator[Any]:
     return (product for chunk in chunks(rows, data) for product in chunk)
 
 
+def _worst(one: list[drift.Part], other: list[drift.Part]) -> list[drift.Part]:
+    """Of each part the higher score: a change shows first in one window, and a slow one in both together."""
+    best: dict[str, drift.Part] = {}
+    for part in (*one, *other):
+        best[part.name] = max(part, best.get(part.name, part), key=lambda each: each.score)
+    return list(best.values())
+
+
 def _two_windows(predictions: pl.DataFrame, operations: Operations, champion: str) -> pl.DataFrame:
     """This window's answers and the last one's: people decide on few, and on some of them late."""
-    last = operations.store.drift.latest()
-    if last is None or last.version != champion:
+    before = operations.store.drift.latest()
+    if before is None or before.version != champion:
         return predictions
-    rows = operations.store.labels.answers(champion, since=last.since)
+    rows = operations.store.labels.answers(champion, since=before.since)
     return pl.DataFrame(rows, schema=ANSWERS, orient="row")
 
 
@@ -221,7 +245,7 @@ def _period(predictions: pl.DataFrame) -> tuple[datetime, datetime]:
 
 
 def _tell(
-    operations: Operations, found: drift.Drift, number: int, period: tuple[datetime, datetime], decided: int
+    operations: Operations, found: drift.Drift, key: str, period: tuple[datetime, datetime], decided: int
 ) -> None:
     if not found.found:
         return
@@ -230,11 +254,11 @@ def _tell(
     what = "review more of them, so that there is something to learn from." if few else "the loop will retrain."
     when = [f"{moment:%Y-%m-%d %H:%M}" for moment in period]
     operations.store.notifications.add(
-        f"drift:{number}",
+        f"drift:{key}",
         "drift_found",
         f"Drift {found.score:.2f}: {found.parts[0].name}",
         f"{found.summary}.\nProducts from {when[0]} to {when[1]} UTC.\n{labels}{what}",
-        page_url(number),
+        _web_app("model"),
     )
 
 

@@ -7,9 +7,9 @@ import polars as pl
 
 from rakuten_assets import plots
 from rakuten_assets.assets.common import BATCHES, counts, whole
-from rakuten_assets.assets.feedback import version
-from rakuten_assets.core.feedback import follow, is_live, moved_categories
+from rakuten_assets.core.feedback import follow, is_live, moved_categories, version
 from rakuten_assets.core.splits import LIVE_GOLD, assign_splits
+from rakuten_assets.core.taxonomy import NAMES
 
 
 @whole("features", kinds={"polars", "parquet"})
@@ -24,18 +24,13 @@ def splits(
     """Train, validation or gold for each product, frozen by the hash of its duplicate group."""
     if not products["productid"].equals(cleaned_text["productid"]):
         raise dg.Failure("A batch arrived while this was being read: products and texts differ. Run it again.")
-    moved = moved_categories(human_labels)
-    rows = (
-        labelled(products.select("productid", "prdtypecode"), human_labels, moved)
-        .with_columns(cleaned_text["text_key"], live=is_live(pl.col("productid")))
-        .join(
-            deduplicated_images.select("productid", "cluster_id", image_weight="sample_weight"),
-            on="productid",
-            how="left",
-            maintain_order="left",
-        )
-    )
-    placed = assign_splits(rows).with_columns(rows["prdtypecode", "role", "old", "not_learnt"])
+    texts = products.select("productid").with_columns(cleaned_text["text_key"], live=is_live(pl.col("productid")))
+    pictures = deduplicated_images.select("productid", "cluster_id", image_weight="sample_weight")
+    rows = texts.join(pictures, on="productid", how="left", maintain_order="left")
+    placed = assign_splits(rows)
+    moved = moved_categories(teaching(human_labels, placed))
+    known = labelled(products.select("productid", "prdtypecode"), human_labels, moved)
+    placed = placed.with_columns(known["prdtypecode", "role", "old", "not_learnt"])
     rows = rows.with_columns(judged(placed))
     table = placed.drop("role").with_columns(
         rows["prdtypecode"], rows["image_weight"].fill_null(0.0), text_weight=_text_weight(rows)
@@ -47,7 +42,8 @@ def splits(
             "rows": len(table),
             "set_aside": int(table["split"].null_count()),
             "labels_of_people": len(human_labels),
-            "labels_version": version(human_labels.select(id="statement")),
+            "labels_version": version(human_labels),
+            "moved_categories": plots.table(_named(moved)),
             "moved_with_their_category": int(table["old"].sum()),
             "labels_used": plots.table(_used(table)),
             "not_learnt": plots.table(table["not_learnt"].drop_nulls().value_counts(sort=True)),
@@ -58,6 +54,12 @@ def splits(
             "classes": plots.table(_by_class(table)),
         },
     )
+
+
+def teaching(people: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    """Labels of people that may say something about other products: not those that only report, nor held back."""
+    reporting = placed.filter(pl.col("split") == LIVE_GOLD)["productid"].implode()
+    return people.filter(~pl.col("productid").is_in(reporting) & pl.col("set_aside").is_null())
 
 
 def labelled(products: pl.DataFrame, people: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
@@ -77,8 +79,6 @@ def labelled(products: pl.DataFrame, people: pl.DataFrame, moved: pl.DataFrame) 
         .then(pl.lit("its label was taken back"))
         .when(pl.col("set_aside").is_not_null())
         .then(pl.col("set_aside"))
-        .when(pl.col("old") & pl.col("prdtypecode").is_null())
-        .then(pl.lit("its category moved, and nobody knows where it went"))
         .otherwise(pl.lit(None, pl.String))
     )
     rows = rows.with_columns(now).with_columns(not_learnt=why)
@@ -95,6 +95,13 @@ def judged(placed: pl.DataFrame) -> pl.Series:
     gold, live = pl.col("split").is_in(["gold", LIVE_GOLD]), pl.col("split") == LIVE_GOLD
     unfit = (gold & pl.col("old")) | (live & (pl.col("role").fill_null("") != "admin"))
     return placed.select(prdtypecode=pl.when(~unfit.fill_null(False)).then("prdtypecode")).to_series()
+
+
+def _named(moved: pl.DataFrame) -> pl.DataFrame:
+    names = {code: f"{code} {name}" for code, name in NAMES.items()}
+    return moved.with_columns(
+        pl.col("code", "to").replace_strict(names, return_dtype=pl.String), pl.col("since").dt.to_string()
+    )
 
 
 def _used(table: pl.DataFrame) -> pl.DataFrame:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import dagster as dg
 
 from rakuten_assets.assets.champion import PASSED
+from rakuten_assets.assets.common import number
 from rakuten_assets.automation.jobs import retrain, take_in_feedback
-from rakuten_assets.automation.sensors import ATTEMPTS, SECONDS, computed, failures, training
+from rakuten_assets.automation.sensors import SECONDS, computed, training
 from rakuten_assets.core.deliveries import batch_keys
 from rakuten_assets.resources import DataRoot, Operations, Tracking
 from rakuten_assets.settings import Settings
+from rakuten_assets.store.labels import COUNTED
 from rakuten_assets.store.records import DriftReport
 from rakuten_assets.store.store import Store
 
@@ -59,6 +61,9 @@ def retraining_due(context: dg.SensorEvaluationContext, data: DataRoot, operatio
         if reason is None:
             return dg.SensorResult(skip_reason=why_not, cursor=NO_PLAN)
         plan = {"id": f"loop-{time.time():.0f}", "reason": reason}
+    elif _failed(context.instance, plan["id"]):
+        # People are told of the run; after its rest the loop looks anew, and finds the same labels.
+        return dg.SensorResult(skip_reason="The labelled products could not be handed in.", cursor=NO_PLAN)
     tags = {"rakuten/reason": plan["reason"], PLAN: plan["id"], BY_ITSELF: "true"}
     step = next_step(context.instance, data, operations.store, plan["id"], tags)
     if isinstance(step, dg.SkipReason):
@@ -88,6 +93,9 @@ def retraining_asked(
             retrainings.mark(asked.id, state, run.run_id)
         return dg.SensorResult(skip_reason=f"Retraining {asked.id} is {state}, run {run.run_id}.")
     plan = f"asked-{asked.id}"
+    if _failed(context.instance, plan):
+        retrainings.mark(asked.id, "failed")
+        return dg.SensorResult(skip_reason=f"Retraining {asked.id} failed: labelled products could not be handed in.")
     tags = {"rakuten/reason": f"{asked.by} asked: {asked.reason}", ASKED: str(asked.id), PLAN: plan}
     step = next_step(context.instance, data, operations.store, plan, tags)
     if isinstance(step, dg.SkipReason):
@@ -105,8 +113,8 @@ def due(instance: dg.DagsterInstance, store: Store, rules: Rules) -> tuple[str |
     rest = rules.cooldown_seconds - _since_the_last(instance)
     if rest > 0:
         return None, f"The last retraining of the loop's own was less than {rules.cooldown_seconds / 3600:g} h ago."
-    enough = max(rules.labels, rules.drift_labels)
-    fresh = store.labels.waiting(metadata(instance, "human_labels", "last_statement"), enough).count
+    enough = max(rules.labels, rules.drift_labels, COUNTED)
+    fresh = store.labels.waiting(number(instance, "challenger", "labels_to"), enough).count
     if fresh >= rules.drift_labels:
         report = store.drift.latest()
         if report and report.version == champion.version and report.score >= 1:
@@ -125,22 +133,33 @@ def next_step(
     instance: dg.DagsterInstance, data: DataRoot, store: Store, plan: str, tags: dict[str, str]
 ) -> dg.RunRequest | dg.SkipReason:
     """What comes next on the way to a training that knows the newest labels; one plan passes each step once."""
-    own = dg.RunsFilter(job_name=take_in_feedback.name, tags={PLAN: plan})
-    taken_in = next(iter(instance.get_runs(own, limit=1)), None)
+    # Before anything else: a batch that arrives while a training reads all batches makes that training fail.
+    if training(instance):
+        return dg.SkipReason("A training is under way; the next one waits for it.")
+    taken_in = _take_in(instance, plan)
     if taken_in is None:
-        if store.labels.waiting(metadata(instance, "labelled_products", "last_statement")).count:
+        if store.labels.waiting(number(instance, "labelled_products", "last_statement")).count:
             return dg.RunRequest(run_key=f"take-in-{plan}", job_name=take_in_feedback.name, tags=tags)
     elif not taken_in.is_finished:
         return dg.SkipReason("The products that people labelled are being handed in.")
     done = computed(instance)
-    # A batch that failed too often needs a person; what is there can be learnt from all the same.
-    waiting = [key for key in batch_keys(data.path) if key not in done and failures(instance, key) < ATTEMPTS]
+    waiting = [key for key in batch_keys(data.path) if key not in done]
     if waiting:
         return dg.SkipReason(f"{len(waiting)} batches are not computed yet.")
-    if training(instance):
-        return dg.SkipReason("A training is under way; the next one waits for it.")
     training_tags = {**tags, "rakuten/training": "true"}
     return dg.RunRequest(run_key=f"retrain-{plan}", job_name=retrain.name, tags=training_tags)
+
+
+def _take_in(instance: dg.DagsterInstance, plan: str) -> dg.DagsterRun | None:
+    """The run that hands labelled products in for this plan, as it was tried last."""
+    own = dg.RunsFilter(job_name=take_in_feedback.name, tags={PLAN: plan})
+    return next(iter(instance.get_runs(own, limit=1)), None)
+
+
+def _failed(instance: dg.DagsterInstance, plan: str) -> bool:
+    """Whether a plan has come to nothing; a run that Dagster tries again has not."""
+    run = _take_in(instance, plan)
+    return run is not None and run.is_finished and not run.is_success and run.tags.get("dagster/will_retry") != "true"
 
 
 def told(report: DriftReport) -> str:
@@ -148,13 +167,6 @@ def told(report: DriftReport) -> str:
     largest = max(report.parts, key=lambda part: part["score"], default=None)
     where = f", most in {largest['name']} ({largest['kind']})" if largest else ""
     return f"drift {report.score:.2f}{where}"
-
-
-def metadata(instance: dg.DagsterInstance, asset: str, name: str) -> int:
-    """A number that an asset's last materialisation left, 0 where there is none."""
-    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
-    found = event.asset_materialization.metadata if event and event.asset_materialization else {}
-    return int(str(found[name].value)) if name in found else 0
 
 
 def _since_the_last(instance: dg.DagsterInstance) -> float:

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from rakuten_assets.assets.common import number
 from rakuten_assets.automation.jobs import monitor, retrain, take_in_feedback
-from rakuten_assets.automation.loop import BY_ITSELF, metadata
+from rakuten_assets.automation.loop import BY_ITSELF
 from rakuten_assets.automation.sensors import training
 from rakuten_assets.resources import Operations
 
@@ -21,21 +22,25 @@ WORTH_A_BATCH = 200
     description="Hands in the products that people labelled, so that a retraining finds them prepared.",
 )
 def every_night(context: dg.ScheduleEvaluationContext, operations: Operations) -> dg.RunRequest | dg.SkipReason:
-    new = operations.store.labels.waiting(metadata(context.instance, "labelled_products", "last_statement")).count
+    if training(context.instance):
+        return dg.SkipReason("A training is under way, which reads all batches.")
+    new = operations.store.labels.waiting(number(context.instance, "labelled_products", "last_statement")).count
     if new < WORTH_A_BATCH:
         return dg.SkipReason(f"{new} new labels: fewer than the {WORTH_A_BATCH} that are worth a batch.")
     return dg.RunRequest(tags={"rakuten/reason": f"{new} new labels"})
 
 
-every_week = dg.ScheduleDefinition(
-    name="every_week",
+@dg.schedule(
     job=monitor,
     cron_schedule="0 4 * * 1",
     execution_timezone=TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Compares the week's products and answers with what the champion learnt.",
-    tags={"rakuten/reason": "weekly drift report"},
 )
+def every_week(context: dg.ScheduleEvaluationContext, operations: Operations) -> dg.RunRequest | dg.SkipReason:
+    if operations.store.models.champion() is None:
+        return dg.SkipReason("There is no champion yet.")
+    return dg.RunRequest(tags={"rakuten/reason": "weekly drift report"})
 
 
 @dg.schedule(

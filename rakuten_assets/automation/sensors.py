@@ -191,7 +191,7 @@ def computed(instance: dg.DagsterInstance) -> set[str]:
 def failures(instance: dg.DagsterInstance, key: str) -> int:
     """How often the computation of a batch has failed."""
     tags = {"dagster/partition": key}
-    failure = [dg.DagsterRunStatus.FAILURE]
+    failure = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     return instance.get_runs_count(dg.RunsFilter(job_name=prepare_batch.name, tags=tags, statuses=failure))
 
 

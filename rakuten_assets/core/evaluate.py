@@ -91,9 +91,9 @@ class Verdict:
     live: "Verdict | None" = None
 
 
-# How much of the catalogue's weighted F1 a challenger may lose that is surely better on what production looks like
-# now: what is learnt anew costs a little of what was.
-MARGIN = 0.02
+# How much of the catalogue's weighted F1 a challenger may lose: by chance of few rows, and in exchange for what it
+# surely gains on what production looks like now.
+MARGIN, LARGEST_LOSS = 0.02, 0.05
 
 # With fewer rows from production, they are heard among all, and decide nothing by themselves.
 ENOUGH_LIVE = 30
@@ -109,8 +109,9 @@ def judge(
 ) -> Verdict:
     """Compare log-probabilities (rows x 27) of both on the same gold rows; refuse what cannot be compared.
 
-    `live` marks rows from production. A challenger is promoted that is no worse on all rows together, or surely better
-    on those from production while the others lose at most `MARGIN`; and never one that is surely worse on either.
+    `live` marks rows from production. A challenger is promoted that is no worse on all rows together, and loses at most
+    `MARGIN` on the others; or that surely gains more on those from production than it loses on the others, where that
+    is at most `LARGEST_LOSS`. Never one that is surely worse on those from production.
     """
     comparable = champion is None or champion.shape == challenger.shape
     if live is None or not live.any() or not comparable:
@@ -123,9 +124,11 @@ def judge(
         return replace(frozen, promoted=frozen.promoted and now.promoted, reason=reason, live=now)
     together = difference(challenger.argmax(1), champion.argmax(1), labels)
     old, new, heard = frozen.difference, now.difference, int(live.sum()) >= ENOUGH_LIVE
-    surely_better = heard and new.low > 0 and old.value >= -MARGIN
-    surely_worse = old.high < -MARGIN or (heard and new.high < 0)
-    promoted = (together.value >= 0 or surely_better) and not surely_worse
+    better = together.value >= 0 and old.value >= -MARGIN
+    # What it surely gains on production is more than what it loses elsewhere.
+    surely_better = heard and new.low > max(0.0, -old.value) and old.value >= -LARGEST_LOSS
+    surely_worse = heard and new.high < 0
+    promoted = (better or surely_better) and not surely_worse
     verdict = "promoted" if promoted else "refused"
     reason = f"{verdict}: weighted F1 {old} on the same gold rows, {new} on {int(live.sum())} live ones"
     return replace(frozen, promoted=promoted, reason=reason, live=now)

@@ -1,10 +1,14 @@
 """What people said of products, as labels to learn from: who counts, what is set aside, and which categories moved."""
 
+from datetime import datetime
+from typing import Any
+
+import numpy as np
 import polars as pl
 
 # Products of the web app have numbers of their own, far above any that the challenge or a sample uses.
 FIRST_ID = 10**12
-REVISIONS = 1_000
+REVISIONS = 1_000_000
 
 STATEMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.Int64,
@@ -54,11 +58,23 @@ LABELS: dict[str, pl.DataType | type[pl.DataType]] = {
     "predicted": pl.Int32,
     "confidence": pl.Float64,
     "model_version": pl.String,
+    "state": pl.String,
     "designation": pl.String,
     "description": pl.String,
     "image": pl.String,
 }
-"""What a product counts as, by whom and since when, and what it counted as before that."""
+"""What a product counts as, by whom and since when, and what it counted as before that; texts are null where its seller
+has edited them since."""
+
+MOVED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "code": pl.Int32,
+    "to": pl.Int32,
+    "since": pl.Datetime("us", "UTC"),
+    "moved": pl.Int64,
+    "stayed": pl.Int64,
+    "odds": pl.Float64,
+}
+"""A category that people have moved: to where, since when, how many products went and stayed, and how likely it is."""
 
 # What decides, as opposed to a rating or a skip. The first four name a category.
 NAMING = ("confirm", "choose", "accept", "fix", "change")
@@ -74,17 +90,14 @@ ALWAYS = 20
 CONTRADICTS = "contradicts another label of the same text"
 CAPPED = "beyond its account's share"
 
-# Of what was last said of a category's answers, so many words are heard.
-JUDGED = 60
-
-# The odds that a category has become another whole, against a model that is as unsure as it says: so many times more
-# likely that it has, with the 702 pairs there are to choose from, is fourteen to one.
+# The odds that from some moment on a category has become another one, against a model that is as unsure as it says: so
+# many times more likely that it has, with all pairs and moments that there are to choose from, is beyond doubt.
 ODDS = 10_000.0
 
 # Share of people's words that are wrong; share of a model's errors that may all go to one other category.
 ERRORS, TOGETHER = 0.05, 0.5
 
-# Where so many of a category's products went to one place, it is taken to have moved whole.
+# From that moment on, so many of its products went to that one place, and not where they belonged before.
 WHOLE = 0.8
 
 # Sellers alone move no category: so many times an administrator must have said the same.
@@ -97,17 +110,18 @@ def is_live(productids: pl.Expr) -> pl.Expr:
 
 
 def labels(statements: pl.DataFrame) -> pl.DataFrame:
-    """The label of each product that somebody decided on and that still stands as it was decided on (`LABELS`).
+    """The label of each revision of a product that somebody decided on (`LABELS`).
 
     `statements` (`STATEMENTS`) are in order. An administrator's word counts before its seller's, the later before the
-    earlier; what was rejected or withdrawn, or fits no category, has no label.
+    earlier; what was rejected or fits no category has no label. A seller who withdraws a product takes their own word
+    back, and nobody else's.
     """
-    said = statements.filter(pl.col("action").is_in([*NAMING, *UNNAMING]) & pl.col("designation").is_not_null())
+    said = statements.filter(pl.col("action").is_in([*NAMING, *UNNAMING]))
     rank = said.with_columns(admin=pl.col("role") == "admin").sort("admin", "id", maintain_order=True)
     last = rank.group_by("product_id", "revision", maintain_order=True).last()
-    decided = last.filter(
-        pl.col("action").is_in(NAMING) & pl.col("after").is_not_null() & (pl.col("state") != "withdrawn")
-    )
+    taken_back = (pl.col("state") == "withdrawn") & (pl.col("role") != "admin")
+    decided = last.filter(pl.col("action").is_in(NAMING) & pl.col("after").is_not_null() & ~taken_back)
+    kept = ("predicted", "confidence", "model_version", "state", "designation", "description", "image")
     return decided.select(
         productid=FIRST_ID + pl.col("product_id") * REVISIONS + pl.col("revision"),
         product_id="product_id",
@@ -117,8 +131,13 @@ def labels(statements: pl.DataFrame) -> pl.DataFrame:
         role="role",
         at="at",
         statement="id",
-        **{name: name for name in ("predicted", "confidence", "model_version", "designation", "description", "image")},
+        **{name: name for name in kept},
     ).sort("productid")
+
+
+def to_hand_in(labels: pl.DataFrame) -> pl.DataFrame:
+    """Those of the `labels` whose products are still what was labelled, and on offer."""
+    return labels.filter(pl.col("designation").is_not_null() & (pl.col("state") != "withdrawn"))
 
 
 def set_aside(labels: pl.DataFrame, text_keys: pl.DataFrame, learnt: int) -> pl.DataFrame:
@@ -144,18 +163,36 @@ def set_aside(labels: pl.DataFrame, text_keys: pl.DataFrame, learnt: int) -> pl.
 
 
 def _capped(labels: pl.DataFrame, learnt: int) -> pl.DataFrame:
-    rows = learnt + int((~labels["doubtful"]).sum())
-    share = pl.when(pl.col("role") == "admin").then(ADMIN_SHARE).otherwise(SELLER_SHARE)
-    most = pl.max_horizontal(pl.lit(ALWAYS), (share * rows).floor().cast(pl.Int64))
     place = pl.col("statement").rank("ordinal").over("reviewer", "role", "doubtful")
+    ranked = labels.with_columns(place=place)
+    accounts = ranked.filter(~pl.col("doubtful")).group_by("reviewer", "role").len("count").sort("reviewer", "role")
+    most = accounts.select("reviewer", "role", most=_most(accounts, learnt))
     why = (
         pl.when(pl.col("doubtful"))
         .then(pl.lit(CONTRADICTS))
-        .when(place > most)
+        .when(pl.col("place") > pl.col("most"))
         .then(pl.lit(CAPPED))
         .otherwise(pl.lit(None, pl.String))
     )
-    return labels.with_columns(set_aside=why).drop("doubtful")
+    held = ranked.join(most, on=["reviewer", "role"], how="left", maintain_order="left").with_columns(set_aside=why)
+    return held.drop("doubtful", "place", "most")
+
+
+def _most(accounts: pl.DataFrame, learnt: int) -> pl.Series:
+    """How many labels of each account teach: a share of all that do, these included, `ALWAYS` at least.
+
+    What one account is cut to lowers what the others' shares are of, so it is repeated until nothing changes.
+    """
+    counts = accounts["count"].to_numpy().astype(float)
+    share = np.where(accounts["role"].to_numpy() == "admin", ADMIN_SHARE, SELLER_SHARE)
+    used = counts.copy()
+    for _ in range(100):
+        others = learnt + used.sum() - used
+        cut = np.minimum(counts, np.maximum(ALWAYS, np.floor(share / (1 - share) * others)))
+        if np.array_equal(cut, used):
+            break
+        used = cut
+    return pl.Series("most", used.astype(np.int64))
 
 
 def by_account(labels: pl.DataFrame, learnt: int) -> pl.DataFrame:
@@ -176,57 +213,66 @@ def by_account(labels: pl.DataFrame, learnt: int) -> pl.DataFrame:
 
 
 def moved_categories(labels: pl.DataFrame) -> pl.DataFrame:
-    """Categories whose products people file elsewhere now: `code`, `to`, `since`, `judged`, `moved`, `stayed`, `odds`.
+    """Categories whose products people file elsewhere: `code`, `to`, `since`, `moved`, `stayed`, `odds`.
 
-    What counts is what people made of a category's latest answers: every word of an administrator, and of each seller
-    one for each pair of categories, so that no account can move one by itself. A pair has moved where that is far
-    likelier than the model's own doubts and people's errors (a likelihood ratio, Neyman and Pearson 1933). Rows with
-    the old label, from before `since`, say what is no longer so.
+    A likelihood ratio (Neyman and Pearson 1933) of one product after the other, from the moment from which it is
+    largest (Page 1954, "Continuous Inspection Schemes"). Every product that stayed counts; of those that went, every
+    one that an administrator sent, and of each seller one for a pair of categories: no account moves one by itself, and
+    a model's ordinary errors, which administrators are shown first, are outweighed by what was confirmed.
     """
-    admin = pl.col("role") == "admin"
-    said = labels.drop_nulls(["predicted", "confidence"]).sort("at", "statement")
-    once = pl.struct("reviewer", "predicted", "label").is_last_distinct()
-    heard = said.filter(admin | once).group_by("predicted", maintain_order=True).tail(JUDGED)
-    pairs = heard.filter(pl.col("label") != pl.col("predicted")).select("predicted", to="label").unique()
-    rows = pairs.join(heard, on="predicted").with_columns(
-        as_moved=pl.col("label") == pl.col("to"), as_before=pl.col("label") == pl.col("predicted")
-    )
-    sure = pl.col("confidence").clip(0.01, 0.99)
-    likelier = (
-        pl.when("as_moved")
-        .then((sure * (1 - ERRORS)).log() - ((1 - sure) * TOGETHER + ERRORS / 26).log())
-        .when("as_before")
-        .then(pl.lit(ERRORS).log() - (sure * (1 - ERRORS)).log())
-        # What belongs to a third category says nothing about these two.
-        .otherwise(0.0)
-    )
-    counted = rows.group_by(code="predicted", to="to").agg(
-        since=pl.col("at").filter("as_moved").min(),
-        judged=pl.len(),
-        moved=pl.col("as_moved").sum(),
-        stayed=pl.col("as_before").sum(),
-        by_admins=(pl.col("as_moved") & admin).sum(),
-        odds=likelier.sum().clip(-100, 100).exp(),
-    )
-    found = counted.filter((pl.col("odds") >= ODDS) & (pl.col("by_admins") >= SAID_BY_ADMINS))
+    # In the order of submission: administrators are shown what was contradicted, and later than the rest.
+    said = labels.drop_nulls(["predicted", "confidence"]).sort("productid")
+    said = said.with_columns(stayed=pl.col("label") == pl.col("predicted"), admin=pl.col("role") == "admin")
+    once = pl.struct("reviewer", "predicted", "label").is_first_distinct()
+    heard = said.filter(pl.col("stayed") | pl.col("admin") | once)
+    pairs = heard.filter(~pl.col("stayed")).select("predicted", to="label").unique()
+    found = [_moved(heard, *pair) for pair in pairs.sort("predicted", "to").iter_rows()]
+    table = pl.DataFrame([row for row in found if row], schema=MOVED, orient="row")
     # A category moves to one place.
-    first = found.sort("odds", "code", descending=[True, False]).unique("code", keep="first", maintain_order=True)
-    return first.select("code", "to", "since", "judged", "moved", "stayed", "odds").sort("code")
+    first = table.sort("odds", "code", descending=[True, False]).unique("code", keep="first", maintain_order=True)
+    return first.sort("code")
+
+
+def _moved(heard: pl.DataFrame, code: int, to: int) -> tuple[int, int, datetime, int, int, float] | None:
+    """The pair's row, where the category has moved; what went to a third one says nothing about these two."""
+    rows = heard.filter((pl.col("predicted") == code) & (pl.col("label").is_in([code, to])))
+    went = (~rows["stayed"]).to_numpy()
+    sure = rows["confidence"].clip(0.01, 0.99).to_numpy()
+    likelier = np.where(
+        went,
+        np.log(sure * (1 - ERRORS)) - np.log((1 - sure) * TOGETHER + ERRORS / 26),
+        np.log(ERRORS) - np.log(sure * (1 - ERRORS)),
+    )
+    # From each moment to now.
+    sums = likelier[::-1].cumsum()[::-1]
+    at = int(sums.argmax())
+    moved, stayed = int(went[at:].sum()), int((~went[at:]).sum())
+    by_admins = int((went[at:] & rows["admin"].to_numpy()[at:]).sum())
+    enough = sums[at] >= np.log(ODDS) and by_admins >= SAID_BY_ADMINS and moved >= WHOLE * (moved + stayed)
+    since: Any = rows["at"].slice(at).filter(pl.Series(went[at:])).min()
+    return (code, to, since, moved, stayed, float(np.exp(min(sums[at], 100)))) if enough else None
 
 
 def follow(rows: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
     """Labels (`prdtypecode`) from before their category moved, as what they are now; and which ones these are (`old`).
 
-    `rows` has `prdtypecode`, and `at`, null for delivered ones. Where nearly all products of a category went to one
-    place, its old rows went with them: people said so of the category. Where many did, nobody knows which, and the old
-    rows have no label any more.
+    `rows` has `prdtypecode`, and `at`, null for delivered ones.
     """
-    whole = pl.col("moved") / (pl.col("moved") + pl.col("stayed")) >= WHOLE
     kind = rows.schema["prdtypecode"]
-    since = moved.select(
-        pl.col("code").cast(kind).alias("prdtypecode"), "since", now=pl.when(whole).then(pl.col("to").cast(kind))
-    )
+    since = moved.select(pl.col("code").cast(kind).alias("prdtypecode"), "since", now=pl.col("to").cast(kind))
     joined = rows.join(since, on="prdtypecode", how="left", maintain_order="left")
     before = pl.col("at").is_null() | (pl.col("at") < pl.col("since"))
     old = (pl.col("since").is_not_null() & before).fill_null(False)
     return joined.select(prdtypecode=pl.when(old).then("now").otherwise("prdtypecode"), old=old)
+
+
+def version(table: pl.DataFrame) -> str:
+    """Data version of what is added to: the last `id` (or `statement`), the number of rows, and what is in them."""
+    content = int(table.hash_rows().sum() or 0) & 0xFFFFFFFF
+    return f"{last(table)}-{len(table)}-{content:08x}"
+
+
+def last(table: pl.DataFrame) -> int:
+    """The highest `id` (or `statement`), 0 where there is none."""
+    name = "id" if "id" in table.columns else "statement"
+    return int(table.select(pl.col(name).max().fill_null(0)).item())

@@ -17,7 +17,17 @@ SELLERS, REVIEWERS = 20, 3
 
 
 def separate(folder: Path) -> Settings:
-    """Settings of a platform of its own under `folder`, for this process and for those that it starts."""
+    """Settings of a platform of its own under `folder`, for this process and for those that it starts.
+
+    Raises RuntimeError where a real one's database, service or channels are set.
+    """
+    real = Settings()
+    elsewhere = (real.database_url, real.serving_url, real.smtp_host, real.webhook_url_file)
+    if any(elsewhere):
+        raise RuntimeError(
+            "A story needs a platform of its own: unset RAKUTEN_DATABASE_URL, RAKUTEN_SERVING_URL, RAKUTEN_SMTP_HOST "
+            "and RAKUTEN_WEBHOOK_URL_FILE, which are those of a real one."
+        )
     place = str(folder.absolute())
     os.environ |= {
         "RAKUTEN_DATA_ROOT": place,

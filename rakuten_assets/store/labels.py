@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, literal, null, select
+from sqlalchemy import Row, Select, case, func, null, select
 
 from rakuten_assets.store.base import Verbs
 from rakuten_assets.store.tables import FeedbackRow, PredictionRow, ProductRow
@@ -31,7 +31,7 @@ COUNTED = 1_000
 
 @dataclass(frozen=True)
 class Waiting:
-    """Labels that nothing has been learnt from yet (counted up to a limit), and the last statement that there is."""
+    """Products with labels that nothing was learnt from (counted up to a limit), and the last statement there is."""
 
     count: int
     last: int
@@ -88,9 +88,10 @@ class Labels(Verbs):
             return session.execute(query).all()
 
     def waiting(self, after: int, most: int = COUNTED) -> Waiting:
-        """Labels beyond the statement `after`, counted up to `most`."""
+        """Products labelled beyond the statement `after`, counted up to `most`."""
         labelled = FeedbackRow.action.in_(NAMING) & FeedbackRow.after.is_not(None)
-        fresh = select(literal(1)).where(FeedbackRow.id > after, labelled).limit(most)
+        # A product that is labelled again and again is one to learn from.
+        fresh = select(FeedbackRow.product_id).where(FeedbackRow.id > after, labelled).distinct().limit(most)
         with self._transaction() as session:
             number = session.scalar(select(func.count()).select_from(fresh.subquery())) or 0
             return Waiting(number, session.scalar(select(func.max(FeedbackRow.id))) or 0)

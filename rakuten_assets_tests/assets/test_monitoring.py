@@ -136,7 +136,8 @@ def test_a_window_of_unknown_words_is_drift_and_people_are_told(watched):
     (told,) = watched.store.notifications.history(ADMIN)
     assert told.kind == "drift_found"
     assert "review more of them" in told.body
-    assert told.link == found["page"]
+    assert told.link.endswith("/model")
+    assert f"/drift/{report.id}/" in found["page"]
 
 
 def test_the_pages_are_kept_in_the_data_root_and_hold_no_text(watched):

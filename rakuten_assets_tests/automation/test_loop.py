@@ -93,10 +93,11 @@ def instance():
         yield made
 
 
-def learnt(instance, store, asset="human_labels"):
-    """Report that all labels there are were looked at by a training, or handed in."""
-    said = store.labels.waiting(0).last
-    instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata={"last_statement": said}))
+def learnt(instance, store, asset="challenger"):
+    """Report that a training of all labels that there are has come to a challenger, or that they are handed in."""
+    name = "labels_to" if asset == "challenger" else "last_statement"
+    metadata = {name: store.labels.waiting(0).last}
+    instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=metadata))
 
 
 def test_nothing_is_retrained_without_a_champion(owner_url, instance):
@@ -198,7 +199,7 @@ def test_the_loop_rests_after_each_retraining_whatever_became_of_it(ours, people
     assert due(instance, ours.store, Rules(20, 5, cooldown_seconds=0))[0] == "30 new labels"
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED])
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
 def test_a_training_that_runs_or_waits_in_a_full_queue_is_not_joined_by_another(ours, people, instance, status):
     people(30)
     create_run_for_test(instance, status=status, tags={"rakuten/training": "true"})
@@ -267,14 +268,51 @@ def test_labels_that_are_handed_in_already_are_learnt_from_at_once(tick, ours, p
     assert [run.job_name for run in tick().run_requests] == ["retrain"]
 
 
-def test_a_batch_that_a_person_must_look_at_stops_no_training(tick, ours, people, instance, data):
+def test_labels_that_could_not_be_handed_in_are_no_training_and_are_not_forgotten(tick, ours, people, instance, data):
     people(25)
-    learnt(instance, ours.store, "labelled_products")
-    for key in batch_keys(data.path):
-        for _ in range(3):
-            tags = {"dagster/partition": key}
-            create_run_for_test(instance, job_name="prepare_batch", status=dg.DagsterRunStatus.FAILURE, tags=tags)
-    assert [run.job_name for run in tick().run_requests] == ["retrain"]
+    tags = tick().run_requests[0].tags
+    create_run_for_test(instance, job_name="take_in_feedback", status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    compute(instance, *batch_keys(data.path))
+    found = tick()
+    assert found.run_requests == []
+    assert "could not be handed in" in found.skip_message
+    # It rests, and then finds the same labels.
+    assert "less than 24 h ago" in tick().skip_message
+    assert due(instance, ours.store, Rules(20, 5, cooldown_seconds=0))[0] == "25 new labels"
+
+
+def test_a_hand_in_that_dagster_tries_again_is_waited_for(tick, ours, people, instance, data):
+    people(25)
+    tags = {**tick().run_requests[0].tags, "dagster/will_retry": "true"}
+    create_run_for_test(instance, job_name="take_in_feedback", status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    assert "could not be handed in" not in (tick().skip_message or "")
+
+
+def test_a_training_that_broke_off_has_learnt_from_nobody(ours, people, instance):
+    people(25)
+    metadata = {"handed_in_to": ours.store.labels.waiting(0).last}
+    instance.report_runless_asset_event(dg.AssetMaterialization("human_labels", metadata=metadata))
+    assert due(instance, ours.store, RULES)[0] == "25 new labels"
+
+
+def test_nothing_is_handed_in_while_a_training_reads_all_batches(tick, ours, people, instance, data):
+    people(25)
+    create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"rakuten/training": "true"})
+    resources = {"data": data, "operations": ours}
+    plan = '{"id": "loop-1", "reason": "because"}'
+    found = requests(loop.retraining_due, instance=instance, resources=resources, cursor=plan)
+    assert found.run_requests == []
+    assert "under way" in found.skip_message
+
+
+def test_one_product_that_is_labelled_again_and_again_is_one(ours, people, instance):
+    people(1)
+    store = ours.store
+    seller = store.accounts.sign_in("seller@example.org", PASSWORD)[1]
+    (product,) = store.products.list(seller).items
+    for number in range(30):
+        store.products.decide(seller, product.id, (POOL, BOOK)[number % 2])
+    assert due(instance, store, RULES)[0] is None
 
 
 def test_after_the_training_was_asked_for_the_loop_looks_anew(tick, ours, people, instance, data):

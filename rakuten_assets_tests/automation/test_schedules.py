@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test, instance_for_test
+from sqlalchemy import create_engine, text
 
 from rakuten_assets.automation.schedules import every_month, every_night, every_week
 from rakuten_assets.definitions import defs
@@ -32,9 +33,14 @@ def test_labels_are_handed_in_by_night_where_they_are_worth_a_batch(ours, people
     assert tick(every_night, instance, operations=ours).run_requests == []
 
 
-def test_drift_is_measured_each_week_and_says_why(instance):
-    (asked,) = tick(every_week, instance).run_requests
+def test_drift_is_measured_each_week_and_says_why(instance, ours, owner_url):  # noqa: F811
+    (asked,) = tick(every_week, instance, operations=ours).run_requests
     assert asked.tags["rakuten/reason"] == "weekly drift report"
+    owner = create_engine(owner_url)
+    with owner.begin() as connection:
+        connection.execute(text("DELETE FROM models"))
+    owner.dispose()
+    assert tick(every_week, instance, operations=ours).skip_message == "There is no champion yet."
 
 
 def test_a_challenger_is_trained_each_month_but_never_two_at_once(instance):

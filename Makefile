@@ -19,8 +19,8 @@ up: install            ## every service, on the data that is there
 dev: install           ## Dagster alone, reloading: no environment needed
 	$(BIN)/dagster dev
 
-test: install check    ## lint, types, import walls, tests
-	$(BIN)/pytest
+test: install check    ## lint, types, import walls, tests; a process for each core, a file to each
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: install         ## lint, types, import walls
 	$(BIN)/ruff check .

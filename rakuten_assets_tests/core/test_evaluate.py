@@ -4,6 +4,7 @@ from sklearn.metrics import f1_score
 
 from rakuten_assets.core.evaluate import (
     ENOUGH_LIVE,
+    LARGEST_LOSS,
     MARGIN,
     confusion_matrix,
     confusions,
@@ -163,10 +164,18 @@ def test_who_is_surely_better_on_production_may_lose_a_little_of_the_catalogue(g
     )
 
 
-def test_who_loses_more_than_the_margin_of_the_catalogue_is_refused_however_sure_production_is(gold):
+def test_a_sure_gain_on_production_may_cost_less_than_it_is_worth(gold):
     challenger, champion = gold.model(frozen=26, live=5), gold.model(live=20)
     verdict = gold.judge(challenger, champion)
-    assert verdict.difference.value < -MARGIN < verdict.difference.high
+    assert -LARGEST_LOSS < verdict.difference.value < -MARGIN
+    assert verdict.live.difference.low > -verdict.difference.value
+    assert verdict.promoted
+
+
+def test_who_loses_more_of_the_catalogue_than_any_gain_may_cost_is_refused(gold):
+    challenger, champion = gold.model(frozen=80, live=5), gold.model(live=20)
+    verdict = gold.judge(challenger, champion)
+    assert verdict.difference.value < -LARGEST_LOSS
     assert verdict.live.difference.low > 0
     assert not verdict.promoted
     assert verdict.reason.startswith("refused: ")

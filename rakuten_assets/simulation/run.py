@@ -78,7 +78,9 @@ def play(stage: Stage, plan: Plan, settings: Settings, console: Console, out: Pa
             store.close()
 
     serve(settings, console, once=during, programs=LOOP)
-    story = told[0]
+    if not told:
+        raise RuntimeError("The story was stopped before its end.")
+    (story,) = told
     out.mkdir(parents=True, exist_ok=True)
     (out / "story.json").write_text(json.dumps(story.as_json(), indent=2))
     draw(story, out / "story.png")

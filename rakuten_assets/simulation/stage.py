@@ -49,7 +49,7 @@ def invented(folder: Path, products: int, stream: int, seed: int, progress: Prog
 
 def own(source: Path, folder: Path, seed: int) -> Stage:
     """The texts of a labelled catalogue in the challenge's format, dealt out to the delivery and the stream."""
-    files = find_files(source)
+    files = find_files(source.resolve())
     if files.labels is None:
         raise ValueError(f"{source} has no labels: a story needs to know the truth.")
     # The index is the first column, and without a name.

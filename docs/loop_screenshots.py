@@ -28,11 +28,7 @@ PAGES = (
     ("model-before", "{web}/model", 1280, 900, "Dérive"),
     ("model-after", "{web}/model", 1280, 1250, "Dérive"),
     ("drift-report", "{web}/drift/{report}/features", 1280, 1000, ""),
-    ("drift-answers", "{web}/drift/{report}/answers", 1280, 1000, ""),
-    ("loop-runs", "{dagster}/runs", 1500, 800, ""),
-    ("loop-run", "{dagster}/runs/{run}", 1500, 800, ""),
-    ("drift-asset", "{dagster}/assets/drift_report?view=overview", 1500, 1500, ""),
-    ("human-labels", "{dagster}/assets/human_labels?view=overview", 1500, 1500, ""),
+    ("loop-runs", "{dagster}/runs", 1500, 655, ""),
 )
 
 
@@ -44,7 +40,6 @@ def main() -> None:
         "web": f"http://{settings.host}:{settings.webapp_port}",
         "dagster": f"http://{settings.host}:{settings.dagster_port}",
         "report": _drifted(store),
-        "run": _retraining(settings),
     }
     with tempfile.TemporaryDirectory() as profile:
         options = Options()
@@ -71,16 +66,6 @@ def _drifted(store: Store) -> int:
     """The report with the highest score."""
     reports = store.drift.history(Actor(None, "", "", "admin"))
     return max(reports, key=lambda report: report.score).id if reports else 0
-
-
-def _retraining(settings: Settings) -> str:
-    import dagster as dg
-
-    from rakuten_assets.lineage import instance
-
-    with instance(settings) as opened:
-        runs = opened.get_runs(dg.RunsFilter(job_name="retrain", tags={"rakuten/by-itself": "true"}), limit=1)
-        return runs[0].run_id if runs else ""
 
 
 def _sign_in(browser: webdriver.Chrome, web: str, store: Store) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from rakuten_assets.plots import ACCENT, WARNING
 from rakuten_assets.simulation.story import Story
 
-
 # Nothing to act on.
 QUIET = "#8a979c"
 

@@ -128,7 +128,7 @@ def test_nothing_is_trained_on_what_was_learnt_already(catalogue):
     learn(catalogue["instance"], *keys)
     found = requests(sensors.catalogue_grew, **catalogue)
     assert found.run_requests == []
-    assert "learnt from all 2 batches" in found.skip_message
+    assert "learnt from all 2 delivered batches" in found.skip_message
 
 
 def test_a_training_that_broke_off_has_learnt_nothing(catalogue):

@@ -371,7 +371,7 @@ def test_a_retraining_that_was_asked_for_is_started_once_with_its_reason(asked):
             requests(loop.retraining_asked, instance=instance, resources=WEB).run_requests for _ in range(2)
         )
     assert first[0].tags["rakuten/reason"] == "Retrainer asked: de nouveaux vélos"
-    assert first[0].run_key == again[0].run_key == f"asked-{wish.id}"
+    assert first[0].run_key == again[0].run_key == f"retrain-asked-{wish.id}"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.drift_concept import concept
 from rakuten_assets.core.drift_features import features
 from rakuten_assets.core.drift_reference import MINIMUM, REFERENCE_ROWS, WINDOW_ROWS, Reference
-from rakuten_assets.core.feedback import ANSWERS, FIRST_ID, REVISIONS, last, version
+from rakuten_assets.core.feedback import ANSWERS, last, productid, version
 from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.resources import DataRoot, ModelStore, Operations, Tracking
 from rakuten_assets.settings import Settings
@@ -208,8 +208,7 @@ def _last_window(operations: Operations, splits: pl.DataFrame) -> pl.DataFrame:
     rows = operations.store.labels.answers(report.version, since=report.since)
     window = pl.DataFrame(rows, schema=ANSWERS, orient="row").filter(pl.col("at") <= report.until)
     train = splits.filter((pl.col("split") == "train") & pl.col("prdtypecode").is_not_null())["productid"]
-    productid = FIRST_ID + pl.col("product_id") * REVISIONS + pl.col("revision")
-    learnt = window.select(productid.is_in(train.implode())).to_series()
+    learnt = window.select(productid().is_in(train.implode())).to_series()
     return window.filter(~learnt) if learnt.sum() >= LEARNT else window.clear()
 
 

@@ -58,6 +58,8 @@ class Behaviour:
 
 def invariance(classifier: ProductClassifier, products: Sequence[Product]) -> Behaviour:
     """Whether a product keeps its category when it is written otherwise."""
+    if not products:
+        return Behaviour(0, 0)
     before = _answers(classifier, products).argmax(1)
     same = {
         name: int((_answers(classifier, [change(product) for product in products]).argmax(1) == before).sum())
@@ -69,6 +71,8 @@ def invariance(classifier: ProductClassifier, products: Sequence[Product]) -> Be
 
 def directional(classifier: ProductClassifier, products: Sequence[Product], labels: Labels) -> Behaviour:
     """Whether a product's own category becomes no less likely when its text names it."""
+    if not products:
+        return Behaviour(0, 0)
     told = [
         replace(product, description=f"{product.description} {NAMES[CODES[label]]}")
         for product, label in zip(products, labels, strict=True)

@@ -46,26 +46,6 @@ ANSWERS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """One answer of a model, with what it was asked, and the category that a person decided on, if one did."""
 
-LABELS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "productid": pl.Int64,
-    "product_id": pl.Int64,
-    "label": pl.Int32,
-    "previous": pl.Int32,
-    "reviewer": pl.Int64,
-    "role": pl.String,
-    "at": pl.Datetime("us", "UTC"),
-    "statement": pl.Int64,
-    "predicted": pl.Int32,
-    "confidence": pl.Float64,
-    "model_version": pl.String,
-    "state": pl.String,
-    "designation": pl.String,
-    "description": pl.String,
-    "image": pl.String,
-}
-"""What a product counts as, by whom and since when, and what it counted as before that; texts are null where its seller
-has edited them since."""
-
 MOVED: dict[str, pl.DataType | type[pl.DataType]] = {
     "code": pl.Int32,
     "to": pl.Int32,
@@ -109,8 +89,17 @@ def is_live(productids: pl.Expr) -> pl.Expr:
     return productids >= FIRST_ID
 
 
+def productid() -> pl.Expr:
+    """The number, among all products, of a revision (`product_id`, `revision`) of the web app's."""
+    return FIRST_ID + pl.col("product_id") * REVISIONS + pl.col("revision")
+
+
 def labels(statements: pl.DataFrame) -> pl.DataFrame:
-    """The label of each revision of a product that somebody decided on (`LABELS`).
+    """The label of each revision of a product that somebody decided on, one row each.
+
+    A row has `productid`, `product_id`, `label`, `previous` (what it counted as before), `reviewer`, `role`, `at`,
+    `statement` (its id), what the model had `predicted` with which `confidence` and `model_version`, and the product's
+    `state`, `designation`, `description` and `image`, null where its seller has edited them since.
 
     `statements` (`STATEMENTS`) are in order. An administrator's word counts before its seller's, the later before the
     earlier; what was rejected or fits no category has no label. A seller who withdraws a product takes their own word
@@ -123,7 +112,7 @@ def labels(statements: pl.DataFrame) -> pl.DataFrame:
     decided = last.filter(pl.col("action").is_in(NAMING) & pl.col("after").is_not_null() & ~taken_back)
     kept = ("predicted", "confidence", "model_version", "state", "designation", "description", "image")
     return decided.select(
-        productid=FIRST_ID + pl.col("product_id") * REVISIONS + pl.col("revision"),
+        productid=productid(),
         product_id="product_id",
         label="after",
         previous=pl.coalesce("before", "predicted"),

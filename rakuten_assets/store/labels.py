@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, null, select
+from sqlalchemy import Row, case, func, null, select
 
 from rakuten_assets.store.base import Verbs
 from rakuten_assets.store.tables import FeedbackRow, PredictionRow, ProductRow
@@ -27,6 +27,9 @@ NAMING = ("confirm", "choose", "accept", "fix", "change")
 
 # Beyond this the number makes no difference to anybody who did not ask for more.
 COUNTED = 1_000
+
+# So often a product may be labelled anew and still be counted with the others, in a time that does not grow.
+REPEATED = 5
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,10 @@ class Labels(Verbs):
     def waiting(self, after: int, most: int = COUNTED) -> Waiting:
         """Products labelled beyond the statement `after`, counted up to `most`."""
         labelled = FeedbackRow.action.in_(NAMING) & FeedbackRow.after.is_not(None)
-        # A product that is labelled again and again is one to learn from.
-        fresh = select(FeedbackRow.product_id).where(FeedbackRow.id > after, labelled).distinct().limit(most)
+        # A product that is labelled again and again is one to learn from; of a flood, the newest are looked at.
+        newest = select(FeedbackRow.product_id).where(FeedbackRow.id > after, labelled)
+        seen = newest.order_by(FeedbackRow.id.desc()).limit(most * REPEATED).subquery()
+        fresh = select(seen.c.product_id).distinct().limit(most)
         with self._transaction() as session:
             number = session.scalar(select(func.count()).select_from(fresh.subquery())) or 0
             return Waiting(number, session.scalar(select(func.max(FeedbackRow.id))) or 0)
@@ -111,7 +116,7 @@ class Labels(Verbs):
         )
         with self._transaction() as session:
             first = session.execute(decided.order_by(FeedbackRow.id).limit(rows)).all()
-            last = session.execute(_newest(decided, rows)).all()
+            last = session.execute(decided.order_by(FeedbackRow.id.desc()).limit(rows)).all()
         if len(first) < rows or len(last) < rows or first[-1].id >= last[-1].id:
             return Acceptance(0, 0), Acceptance(0, 0)
         return _acceptance(first), _acceptance(last)
@@ -125,10 +130,6 @@ class Labels(Verbs):
 
 def _draft() -> tuple[Any, ...]:
     return ProductRow.designation, ProductRow.description, ProductRow.image
-
-
-def _newest(query: Select[Any], rows: int) -> Select[Any]:
-    return query.order_by(FeedbackRow.id.desc()).limit(rows)
 
 
 def _acceptance(rows: Sequence[Row[Any]]) -> Acceptance:

@@ -1,7 +1,5 @@
 """From what people say to what the next model learns: a small catalogue, a real database, real assets."""
 
-from functools import cache
-
 import dagster as dg
 import polars as pl
 import pytest
@@ -15,31 +13,16 @@ from rakuten_assets.core.deliveries import deliveries, ingest
 from rakuten_assets.core.sample import write_sample
 from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.postgres import database_url
-from rakuten_assets.resources import Operations, resources
+from rakuten_assets.resources import resources
 from rakuten_assets.settings import Settings
 from rakuten_assets.store.database import prepare
 from rakuten_assets.store.records import SYSTEM, Draft
-from rakuten_assets.store.store import Store
+from rakuten_assets_tests.operations import Ours
 from rakuten_assets_tests.store.conftest import PASSWORD, answer
 
 POOL, GARDEN, BOOK = 2583, 2582, 2403
 PER_BATCH = [catalogue.products, texts.cleaned_text, texts.languages, texts.translated_text, images.image_fingerprints]
 WHOLE = [texts.duplicate_texts, images.deduplicated_images, feedback.feedback, feedback.human_labels, splits.splits]
-
-
-@cache
-def store_at(url):
-    return Store(url, text_only=True)
-
-
-class Ours(Operations):
-    """An operational database for these tests alone."""
-
-    url: str
-
-    @property
-    def store(self):
-        return store_at(self.url)
 
 
 class Small:

@@ -16,7 +16,7 @@ from rakuten_assets.resources import resources
 from rakuten_assets.settings import Settings
 from rakuten_assets.store.database import prepare
 from rakuten_assets.store.records import SYSTEM, Actor, Draft
-from rakuten_assets_tests.assets.test_feedback import Ours
+from rakuten_assets_tests.operations import Ours
 from rakuten_assets_tests.store.conftest import PASSWORD, answer
 
 ADMIN = Actor(None, "", "", "admin")

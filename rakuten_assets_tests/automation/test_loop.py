@@ -1,7 +1,6 @@
 """When the platform retrains by itself, when it rests, and what it learns from when it does."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
 import dagster as dg
 import pytest
@@ -17,28 +16,13 @@ from rakuten_assets.resources import DataRoot, Operations, Tracking
 from rakuten_assets.settings import Settings
 from rakuten_assets.store.database import prepare
 from rakuten_assets.store.records import SYSTEM
-from rakuten_assets.store.store import Store
 from rakuten_assets_tests.automation.test_sensors import compute, requests
+from rakuten_assets_tests.operations import Ours
 from rakuten_assets_tests.store.conftest import PASSWORD, PICTURE, answer, draft
 
 CHAMPION = "0123456789abcdef"
 RULES = Rules(labels=20, drift_labels=5, cooldown_seconds=3600)
 POOL, BOOK = 2583, 2403
-
-
-@cache
-def store_at(url):
-    return Store(url)
-
-
-class Ours(Operations):
-    """An operational database for these tests alone."""
-
-    url: str
-
-    @property
-    def store(self):
-        return store_at(self.url)
 
 
 @pytest.fixture(scope="module")

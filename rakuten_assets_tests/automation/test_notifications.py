@@ -4,7 +4,6 @@ import http.server
 import threading
 import time
 from contextlib import contextmanager
-from functools import cache
 from types import SimpleNamespace
 
 import dagster as dg
@@ -17,30 +16,15 @@ from rakuten_assets.automation.notifications import news, notify, run_ended_well
 from rakuten_assets.lineage import PROJECT
 from rakuten_assets.notifier import Notifier
 from rakuten_assets.postgres import database_url
-from rakuten_assets.resources import Operations, Serving, Tracking
+from rakuten_assets.resources import Serving, Tracking
 from rakuten_assets.store.database import prepare
 from rakuten_assets.store.records import Actor
-from rakuten_assets.store.store import Store
 from rakuten_assets_tests.automation.test_notifier import by_mail, by_webhook, mail_server, receiver
+from rakuten_assets_tests.operations import Ours, store_at
 from rakuten_assets_tests.serving.conftest import free_port
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ADMIN = Actor(1, "", "", "admin")
-
-
-@cache
-def store_at(url):
-    return Store(url)
-
-
-class Ours(Operations):
-    """An operational database for these tests alone."""
-
-    url: str
-
-    @property
-    def store(self):
-        return store_at(self.url)
 
 
 class Known(Tracking):

@@ -227,3 +227,9 @@ def test_the_last_answer_is_the_newest_of_any_model(store, seller, classified, v
     for model in ("0123456789abcdef", version):
         product = classified(seller, version=model)
         assert store.labels.last_answer() == product.prediction.created_at
+
+
+def test_what_names_a_category_is_the_same_to_the_store_and_to_who_learns():
+    from rakuten_assets.store import labels
+
+    assert labels.NAMING == feedback.NAMING

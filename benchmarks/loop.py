@@ -4,7 +4,9 @@ Each loop: a catalogue of 2,500 texts and its champion; a week of 500 products, 
 reviewers who are wrong in 5 % of what they say; a challenger from both; the gate. Then both models meet 4,000 products
 of the same week that nobody has seen. Texts alone: the rules are the platform's own, without its programs.
 
-    python benchmarks/loop.py [--loops 50]
+    python benchmarks/loop.py [--loops 50] [--first 0]
+
+A minute or two a loop; `--first` goes on where a run was broken off, for each loop has its number as its seed.
 """
 
 import argparse
@@ -185,9 +187,10 @@ def once(seed, level, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--loops", type=int, default=50)
-    loops = parser.parse_args().loops
+    parser.add_argument("--first", type=int, default=0)
+    options = parser.parse_args()
     console, outcomes = Console(), []
-    for number in range(loops):
+    for number in range(options.first, options.loops):
         with tempfile.TemporaryDirectory() as name:
             outcomes.append(once(number, LEVELS[number % len(LEVELS)], Path(name)))
         last = outcomes[-1]
@@ -201,8 +204,9 @@ def main():
         back = [(each.gain if each.promoted else 0) / (each.undisturbed - each.before) for each in some if level]
         won = f"{np.median(back):.0%}" if level else "-"
         table.add_row(f"{level:.0%}", str(len(some)), str(len(promoted)), str(len(harmful)), f"{lost:.3f}", won)
-    harmful = sum(each.promoted and each.gain < HARMFUL for each in outcomes)
-    table.caption = f"{harmful} of {loops} promotions lowered the true score by more than 0.5 points"
+    promoted = [each for each in outcomes if each.promoted]
+    harmful = sum(each.gain < HARMFUL for each in promoted)
+    table.caption = f"{harmful} of {len(promoted)} promotions in {len(outcomes)} loops lowered the true score by more than 0.5 points"
     console.print(table)
 
 

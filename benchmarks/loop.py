@@ -206,7 +206,7 @@ def main():
         table.add_row(f"{level:.0%}", str(len(some)), str(len(promoted)), str(len(harmful)), f"{lost:.3f}", won)
     promoted = [each for each in outcomes if each.promoted]
     harmful = sum(each.gain < HARMFUL for each in promoted)
-    table.caption = f"{harmful} of {len(promoted)} promotions in {len(outcomes)} loops lowered the true score by more than 0.5 points"
+    table.caption = f"{harmful} of {len(promoted)} promotions lowered the true score by more than 0.5 points"
     console.print(table)
 
 

@@ -40,6 +40,8 @@ class LinearConfig(dg.Config):
 class TextModelConfig(LinearConfig):
     """Settings of the text model."""
 
+    c: float = Field(0.6, gt=0, description="Inverse of the regularisation")
+    balance: float = Field(0.5, ge=0, le=1, description="0: classes weigh as delivered; 1: every class weighs the same")
     learning_curve: bool = Field(True, description="Also measure what fewer rows would have given")
 
 

@@ -6,11 +6,13 @@ Every encoder has one verb, `transform`, and can be saved to and loaded from a f
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import polars as pl
 from PIL.Image import Image
+
+from rakuten_assets.core import text_terms
 
 BUILT_IN = "built-in"
 """The backbone that needs no download."""
@@ -62,16 +64,26 @@ def load_image_encoder(folder: Path) -> ImageEncoder:
 
 
 class TfidfEncoder:
-    """Words, word pairs and character n-grams, weighted by TF-IDF, side by side in one sparse row.
+    """Words, word pairs, character n-grams and habits of writing, weighted by TF-IDF, side by side in one sparse row.
 
     The first line of a text, which is the title, is also read alone: it says what the product is, where a
-    description says what else there is to know.
+    description says what else there is to know. How it begins and ends, and how the text is written, say more.
     """
 
     # Word pairs tell "jeu vidéo" from "jeu de société"; characters forgive inflection and typing errors.
     WORDS = {"analyzer": "word", "ngram_range": (1, 2)}
     CHARACTERS = {"analyzer": "char_wb", "ngram_range": (2, 5)}
-    KINDS = {"words": WORDS, "characters": CHARACTERS, "title": CHARACTERS}
+    WRITING = {"analyzer": text_terms.writing}
+    OPENING = {"tokenizer": text_terms.opening, "token_pattern": None}
+    KINDS: ClassVar[dict[str, dict[str, Any]]] = {
+        "words": WORDS,
+        "characters": CHARACTERS,
+        "title": CHARACTERS,
+        "writing": WRITING,
+        "opening": OPENING,
+    }
+
+    OF_TITLE = ("title", "opening")
 
     # Characters of a text whose n-grams are read: by then a description repeats itself, and the words are read to
     # its end all the same. This bounds the numbers in a row, and so the memory that training takes.
@@ -84,7 +96,7 @@ class TfidfEncoder:
     CHUNK = 5_000
 
     # What each part weighs in a row, chosen by cross-validation on train rows: words repeat what characters say.
-    WEIGHTS = {"words": 0.7, "characters": 1.0, "title": 1.0}
+    WEIGHTS = {"words": 0.7, "characters": 1.0, "title": 1.0, "writing": 0.5, "opening": 0.4}
 
     def __init__(self, parts: dict[str, "_Terms"]) -> None:
         self._parts = parts
@@ -121,7 +133,7 @@ class TfidfEncoder:
         """What a part reads of each text."""
         if part == "words":
             return texts
-        return [(text.split("\n", 1)[0] if part == "title" else text)[: cls.READ] for text in texts]
+        return [(text.split("\n", 1)[0] if part in cls.OF_TITLE else text)[: cls.READ] for text in texts]
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +162,7 @@ class _Terms:
         self._vectorizer = _vectorizer(kind)
         self._clean = self._vectorizer.build_preprocessor()
         self._analyse = self._vectorizer.build_analyzer()
-        self._by_word = kind["analyzer"] == "char_wb"
+        self._by_word = kind.get("analyzer") == "char_wb"
         self._known: dict[str, tuple[int, ...]] = {}
 
     @classmethod

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rakuten_assets.core.embeddings import TextEncoder, TfidfEncoder, TransformerEncoder
 from rakuten_assets.core.linear import Array
 from rakuten_assets.core.text_models import TextModel
+from rakuten_assets.core.text_terms import Span, opening_spans, writing_spans
 
 Weights = NDArray[np.float32]
 
@@ -56,14 +57,6 @@ class Added(NamedTuple):
     total: float
 
 
-class Place(NamedTuple):
-    """Where a term stands: two characters, maybe one and the same, whose words share it equally."""
-
-    term: str
-    first: int
-    last: int
-
-
 def explain_text(model: TextModel, text: str, at: int) -> TextExplanation:
     """What the words of `text`, as the model reads it, add to the logit of the category at position `at` (0 to 26).
 
@@ -103,39 +96,45 @@ def _by_terms(encoder: TfidfEncoder, weights: Weights, text: str) -> Added:
     return Added(characters, float(values.sum()))
 
 
-def _placed(encoder: TfidfEncoder, text: str) -> Iterator[tuple[int, Place]]:
+def _placed(encoder: TfidfEncoder, text: str) -> Iterator[tuple[int, Span]]:
     """Each place of the text where a known term stands, with the term's column."""
     start = 0
     for name, part in encoder._parts.items():
-        for place in _places(encoder.KINDS[name], encoder._read(name, [text])[0]):
+        for place in _places(name, encoder.KINDS[name], encoder._read(name, [text])[0]):
             column = part.vocabulary.get(place.term)
             if column is not None:
                 yield start + column, place
         start += len(part.vocabulary)
 
 
-def _places(kind: dict[str, Any], text: str) -> Iterator[Place]:
-    """What scikit-learn's analyser of this kind finds in a text, and where it finds it."""
+def _places(name: str, kind: dict[str, Any], text: str) -> Iterator[Span]:
+    """What the analyser of this kind finds in a text, and where it finds it."""
+    if name == "writing":
+        yield from writing_spans(text)
+        return
     letters, owners = _folded(text)
+    if name == "opening":
+        yield from (Span(term, owners[first], owners[last]) for term, first, last in opening_spans(letters))
+        return
     sizes = range(kind["ngram_range"][0], kind["ngram_range"][1] + 1)
-    return (_word_places if kind["analyzer"] == "word" else _character_places)(letters, owners, sizes)
+    yield from (_word_places if kind["analyzer"] == "word" else _character_places)(letters, owners, sizes)
 
 
-def _word_places(letters: str, owners: list[int], sizes: range) -> Iterator[Place]:
+def _word_places(letters: str, owners: list[int], sizes: range) -> Iterator[Span]:
     """Words and runs of words, whose ends share them: at most pairs, so each word of a run is one of its ends."""
     found = [(match.group(), owners[match.start()]) for match in TOKEN.finditer(letters)]
     for size in sizes:
         for run in (found[at : at + size] for at in range(len(found) - size + 1)):
-            yield Place(" ".join(word for word, _ in run), run[0][1], run[-1][1])
+            yield Span(" ".join(word for word, _ in run), run[0][1], run[-1][1])
 
 
-def _character_places(letters: str, owners: list[int], sizes: range) -> Iterator[Place]:
+def _character_places(letters: str, owners: list[int], sizes: range) -> Iterator[Span]:
     """The n-grams of each word with a blank on either side, all of which stand on the word's first character."""
     for match in re.finditer(r"\S+", letters):
         padded, owner = f" {match.group()} ", owners[match.start()]
         for size in sizes:
             for at in range(len(padded) - size + 1):
-                yield Place(padded[at : at + size], owner, owner)
+                yield Span(padded[at : at + size], owner, owner)
 
 
 def _folded(text: str) -> tuple[str, list[int]]:

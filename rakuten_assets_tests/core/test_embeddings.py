@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rakuten_assets.core import embeddings
+from rakuten_assets.core import embeddings, text_terms
 
 TEXTS = [
     "Piscine tubulaire ronde",
@@ -74,6 +74,8 @@ def test_the_built_in_vectors_are_those_of_scikit_learn():
         (texts, {"analyzer": "word", "ngram_range": (1, 2)}, 0.7),
         ([text[:1000] for text in texts], {"analyzer": "char_wb", "ngram_range": (2, 5)}, 1),
         (title, {"analyzer": "char_wb", "ngram_range": (2, 5)}, 1),
+        ([text[:1000] for text in texts], {"analyzer": text_terms.writing}, 0.5),
+        (title, {"tokenizer": text_terms.opening, "token_pattern": None}, 0.4),
     ]
     expected = [
         TfidfVectorizer(strip_accents="unicode", sublinear_tf=True, dtype=np.float32, **kind).fit_transform(read)

@@ -23,7 +23,8 @@ from rich.table import Table
 
 from rakuten_assets.assets.splits import judged, labelled, teaching
 from rakuten_assets.core import embeddings, evaluate, feedback, text
-from rakuten_assets.core.linear import cross_fit, positions
+from rakuten_assets.core.learners import VectorSettings, cross_fit
+from rakuten_assets.core.linear import positions
 from rakuten_assets.core.sample import FILES, write_sample
 from rakuten_assets.core.simulate import Bias, concepts, week
 from rakuten_assets.core.splits import LIVE_GOLD, assign_splits, fold_of
@@ -72,8 +73,7 @@ def train(rows):
         learnt["prdtypecode"].cast(pl.Int64).to_numpy(),
         learnt["weight"].to_numpy(),
         fold_of(learnt["group_id"], 4).to_numpy(),
-        c=0.3,
-        balance=0.3,
+        VectorSettings().fit,
     )
     return Model(encoder, fitted.classifier)
 

@@ -118,6 +118,8 @@ def materialize(
     if summary:
         _write(summary, result)
     _show(result)
+    if result["leaderboard"]:
+        _show_leaderboard(result["leaderboard"])
     if outcome.refused:
         raise typer.Exit(REFUSED)
     if not outcome.success:
@@ -275,6 +277,20 @@ def _show(result: dict[str, Any]) -> None:
     console.print(f"champion [bold]{champion['version']}[/bold]: {champion['reason']}")
     slowest = list(result["seconds_by_asset"].items())[:6]
     console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in slowest))
+
+
+def _show_leaderboard(entries: list[dict[str, Any]]) -> None:
+    table = Table(title="Text models on validation rows")
+    for column in ("candidate", "weighted F1", "95 % interval", "macro F1", "seconds", "F1/CPU min", "MB", "ms", ""):
+        table.add_column(column, justify="left" if column in ("candidate", "") else "right")
+    for entry in entries:
+        scores = ("—", "—", "—")
+        if entry["weighted_f1"] is not None:
+            interval = f"{entry['low']:.3f}–{entry['high']:.3f}"
+            scores = (f"{entry['weighted_f1']:.4f}", interval, f"{entry['macro_f1']:.4f}")
+        costs = (f"{entry[name]:.1f}" for name in ("seconds", "f1_per_cpu_minute", "megabytes", "milliseconds"))
+        table.add_row(entry["candidate"], *scores, *costs, entry["outcome"])
+    Console(file=sys.stdout).print(table)
 
 
 def _show_scores(result: dict[str, Any], title: str = "Scores") -> None:

@@ -3,7 +3,15 @@
 import dagster as dg
 
 from rakuten_assets.assets import ALL_ASSETS
-from rakuten_assets.automation.jobs import deploy, ingest_delivery, monitor, prepare_batch, retrain, take_in_feedback
+from rakuten_assets.automation.jobs import (
+    compete,
+    deploy,
+    ingest_delivery,
+    monitor,
+    prepare_batch,
+    retrain,
+    take_in_feedback,
+)
 from rakuten_assets.automation.loop import retraining_asked, retraining_due
 from rakuten_assets.automation.notifications import (
     data_missing,
@@ -28,7 +36,7 @@ from rakuten_assets.settings import Settings
 defs = dg.Definitions(
     assets=ALL_ASSETS,
     asset_checks=CHECKS,
-    jobs=[ingest_delivery, prepare_batch, take_in_feedback, retrain, deploy, monitor, notify, tidy],
+    jobs=[ingest_delivery, prepare_batch, take_in_feedback, compete, retrain, deploy, monitor, notify, tidy],
     sensors=[
         *(new_deliveries, new_batches, catalogue_grew, champion_changed, retraining_due, retraining_asked),
         *(news, run_failed, run_ended_well, service_health, data_missing),

@@ -13,7 +13,7 @@ import psutil
 from upath import UPath
 
 from rakuten_assets.assets.common import register_batches
-from rakuten_assets.automation.jobs import HANDED_IN, MONITORED, PER_BATCH, SERVING, WHOLE
+from rakuten_assets.automation.jobs import COMPETING, HANDED_IN, MONITORED, PER_BATCH, SERVING, WHOLE
 from rakuten_assets.automation.notifications import is_verdict, message
 from rakuten_assets.core.deliveries import deliveries
 from rakuten_assets.registry import Registry
@@ -92,7 +92,13 @@ def materialize(
 
 def _jobs() -> dict[str, list[dg.AssetKey]]:
     """Keys of the assets without batches, by the job that they belong to."""
-    jobs = {"take_in_feedback": HANDED_IN, "retrain": WHOLE, "monitor": MONITORED, "deploy": SERVING}
+    jobs = {
+        "take_in_feedback": HANDED_IN,
+        "compete": COMPETING,
+        "retrain": WHOLE,
+        "monitor": MONITORED,
+        "deploy": SERVING,
+    }
     return {job: [asset.key for asset in assets] for job, assets in jobs.items()}
 
 
@@ -165,6 +171,7 @@ def summary(opened: dg.DagsterInstance, settings: Settings, outcome: Outcome) ->
             "pictures": sum(delivery.pictures for delivery in arrived),
             "reasons": _sums([delivery.reasons for delivery in arrived]),
         },
+        "leaderboard": _metadata(opened, "tournament").get("ranking") if "tournament" in seconds else None,
         "seconds": round(sum(seconds.values()), 1),
         "seconds_by_asset": seconds,
         "errors": outcome.errors,

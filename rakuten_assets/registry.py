@@ -57,15 +57,19 @@ class Registry:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         figures: Path | None = None,
+        name: str | None = None,
     ) -> str:
-        """Record one training as a run below the Dagster run's own; the result is its id."""
+        """Record one training as a run below the Dagster run's own; the result is its id.
+
+        It is named after the asset, where it has no `name` of its own.
+        """
         parent = self._parent(dagster_run_id)
         tags = {**tags, "mlflow.parentRunId": parent, "dagster_run_id": dagster_run_id, "asset_key": asset}
-        run_id = self.client.create_run(self.experiment_id, tags=tags, run_name=asset).info.run_id
-        for name, value in params.items():
-            self.client.log_param(run_id, name, value)
-        for name, value in metrics.items():
-            self.client.log_metric(run_id, name, value)
+        run_id = self.client.create_run(self.experiment_id, tags=tags, run_name=name or asset).info.run_id
+        for param, setting in params.items():
+            self.client.log_param(run_id, param, setting)
+        for metric, value in metrics.items():
+            self.client.log_metric(run_id, metric, value)
         if figures is not None:
             self.client.log_artifacts(run_id, str(figures))
         # Only a training that ended is recorded at all, so none is ever left running.

@@ -12,6 +12,7 @@ from rakuten_assets.assets import (
     similar,
     splits,
     text,
+    tournament,
 )
 
 ALL_ASSETS = [
@@ -30,6 +31,7 @@ ALL_ASSETS = [
     splits.splits,
     embeddings.text_embeddings,
     embeddings.image_embeddings,
+    tournament.tournament,
     models.text_model,
     models.image_model,
     similar.similar_products,

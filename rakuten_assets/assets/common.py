@@ -15,6 +15,9 @@ BATCHES = "batches"
 batches = dg.DynamicPartitionsDefinition(name=BATCHES)
 """Deliveries cut into batches of at most `RAKUTEN_BATCH_SIZE` products; one partition each."""
 
+TOURNAMENT = dg.AssetKey("tournament")
+"""Where the models compete; held when a person wants to, so nothing waits for it."""
+
 OWNERS = ["team:catalogue"]
 
 Result = TypeVar("Result")

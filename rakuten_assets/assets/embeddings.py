@@ -29,7 +29,7 @@ class TextEmbeddingsConfig(dg.Config):
     )
 
 
-@whole("features", kinds={"scikitlearn"}, io_manager_key="folders")
+@whole("features", kinds={"scikitlearn"}, code_version="2", io_manager_key="folders")
 def text_embeddings(
     config: TextEmbeddingsConfig,
     cleaned_text: pl.DataFrame,
@@ -53,6 +53,8 @@ def text_embeddings(
         encoder.save(folder / "encoder")
         vectors.save(folder, matrix, texts["productid"], texts["text"] != "")
         (folder / "view.json").write_text(json.dumps({"text_view": config.text_view}))
+        # What networks read, who learn from the texts themselves.
+        texts.select("text").write_parquet(folder / "texts.parquet")
         yield dg.MaterializeResult(
             value=folder,
             metadata={
@@ -64,7 +66,7 @@ def text_embeddings(
         )
 
 
-@per_batch("features", kinds={"opencv", "parquet"})
+@per_batch("features", kinds={"opencv", "parquet"}, code_version="2")
 def image_embeddings(
     prepared_images: pl.DataFrame, data: DataRoot, preparation: Preparation, backbones: Backbones
 ) -> dg.MaterializeResult[pl.DataFrame]:

@@ -17,7 +17,8 @@ from rakuten_assets.core import evaluate
 from rakuten_assets.core.calibration import Array, reliability
 from rakuten_assets.core.classifier import TextView
 from rakuten_assets.core.image_models import ImageModel
-from rakuten_assets.core.linear import CrossFit, positions
+from rakuten_assets.core.learners import CrossFit
+from rakuten_assets.core.linear import positions
 from rakuten_assets.core.splits import LIVE_GOLD, SPLITS
 from rakuten_assets.core.taxonomy import CODES, NAMES
 from rakuten_assets.core.text_models import TextModel
@@ -52,13 +53,12 @@ def rows(splits: pl.DataFrame, weights: pl.Series) -> Rows:
     return Rows(codes, weights.to_numpy(), train, validation, gold, live_gold)
 
 
-def opinion(train: Mask, fitted: CrossFit, others: Mask, vectors: Any, place: NDArray[np.int64] | None = None) -> Array:
-    """Log-probabilities of all products: out of fold for train rows, by the whole model for the others."""
+def opinion(train: Mask, fitted: CrossFit, others: Mask, inputs: Any) -> Array:
+    """Log-probabilities of all products: out of fold for train rows, by the whole model for `inputs`, the others'."""
     table = np.full((len(train), len(CODES)), np.nan)
     table[train] = fitted.log_proba
     if others.any():
-        chosen = vectors[others] if place is None else vectors[place[others]]
-        table[others] = fitted.classifier.log_proba(chosen)
+        table[others] = fitted.classifier.log_proba(inputs)
     return table
 
 

@@ -7,7 +7,9 @@ import dagster as dg
 from rakuten_assets.assets import ALL_ASSETS
 from rakuten_assets.assets.common import register_batches
 from rakuten_assets.assets.feedback import feedback, labelled_products
+from rakuten_assets.assets.models import text_model
 from rakuten_assets.assets.monitoring import drift_report, predictions
+from rakuten_assets.assets.tournament import tournament
 from rakuten_assets.core.deliveries import ingest
 from rakuten_assets.postgres import lock
 from rakuten_assets.resources import DataRoot
@@ -18,7 +20,10 @@ SERVING = [asset for asset in ALL_ASSETS if "serving" in asset.group_names_by_ke
 HANDED_IN = [labelled_products]
 # By the week, not by the training.
 MONITORED = [predictions, drift_report]
-WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def and asset not in [*SERVING, *HANDED_IN, *MONITORED]]
+# Held when a person wants to; the next training takes the winner.
+COMPETING = [tournament]
+LATER = [*SERVING, *HANDED_IN, *MONITORED, *COMPETING]
+WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def and asset not in LATER]
 
 prepare_batch = dg.define_asset_job(
     "prepare_batch",
@@ -46,6 +51,14 @@ retrain = dg.define_asset_job(
     description="Deduplicate, split, train, and let the gate decide about the champion.",
 )
 
+
+compete = dg.define_asset_job(
+    "compete",
+    selection=dg.AssetSelection.assets(*COMPETING)
+    | (dg.AssetSelection.assets(text_model).downstream() & dg.AssetSelection.assets(*WHOLE)),
+    tags={"rakuten/training": "true"},
+    description="Let the text models compete, train the winner, and let the gate decide about the champion.",
+)
 
 deploy = dg.define_asset_job(
     "deploy",

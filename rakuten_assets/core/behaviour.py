@@ -70,7 +70,12 @@ def invariance(classifier: ProductClassifier, products: Sequence[Product]) -> Be
 
 
 def directional(classifier: ProductClassifier, products: Sequence[Product], labels: Labels) -> Behaviour:
-    """Whether a product's own category becomes no less likely when its text names it."""
+    """Whether a product's own category becomes no less likely when its text names it, where there is a text.
+
+    A picture alone is no such case: a text of one word beside it is another product, not the same with a word more.
+    """
+    told_of = [at for at, product in enumerate(products) if f"{product.designation}{product.description}".strip()]
+    products, labels = [products[at] for at in told_of], labels[told_of]
     if not products:
         return Behaviour(0, 0)
     told = [

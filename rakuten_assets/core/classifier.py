@@ -99,7 +99,9 @@ class ProductClassifier:
         pictures = list(started)
         if pictures and self.image_model is not None:
             known = [product.image is not None for product in products]
-            opinion[known] = self.image_model.from_vectors(self._vectors(pictures))
+            model = self.image_model
+            decided = model.log_proba(pictures) if model.reads_pictures else model.from_vectors(self._vectors(pictures))
+            opinion[known] = decided
         return opinion
 
     def _started(self, products: Sequence[Product], pool: Executor | None) -> Iterable[Any]:
@@ -110,14 +112,21 @@ class ProductClassifier:
         return (pool.map if pool else map)(self._seen, pictures)
 
     def _seen(self, data: bytes) -> Any:
-        """A picture prepared, or its vector (1 x d) at once where the encoder takes one after the other."""
-        picture, encoder = prepare_picture(data, self.preparation), cast(ImageModel, self.image_model).encoder
-        return encoder.transform([picture]) if encoder.one_by_one else picture
+        """A picture prepared, or its vector (1 x d) at once where that is all that is wanted of it alone."""
+        picture = prepare_picture(data, self.preparation)
+        return cast(ImageModel, self.image_model).encoder.transform([picture]) if self._vectors_at_once else picture
 
     def _vectors(self, pictures: Sequence[Any]) -> NDArray[np.float32]:
         """The encoder's vectors (rows x d) of what `_seen` made."""
-        encoder = cast(ImageModel, self.image_model).encoder
-        return np.concatenate(pictures) if encoder.one_by_one else encoder.transform(pictures)
+        if self._vectors_at_once:
+            return np.concatenate(pictures)
+        return cast(ImageModel, self.image_model).encoder.transform(pictures)
+
+    @property
+    def _vectors_at_once(self) -> bool:
+        """Whether the encoder takes one picture after the other, and nothing else reads them."""
+        model = cast(ImageModel, self.image_model)
+        return model.encoder.one_by_one and not model.reads_pictures
 
     def _prediction(self, answer: Probabilities, row: int, order: np.ndarray) -> Prediction:
         scores = [CategoryScore(CODES[at], NAMES[CODES[at]], float(np.exp(answer.stacked[row, at]))) for at in order]

@@ -13,6 +13,7 @@ import polars as pl
 from PIL.Image import Image
 
 from rakuten_assets.core import text_terms
+from rakuten_assets.core.networks import device
 
 BUILT_IN = "built-in"
 """The backbone that needs no download."""
@@ -219,7 +220,7 @@ class TransformerEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(source)
-        self._model = AutoModel.from_pretrained(source).eval().to(_device())
+        self._model = AutoModel.from_pretrained(source).eval().to(device())
         self._batch_size = batch_size
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
@@ -271,7 +272,7 @@ class TimmEncoder:
         import timm
 
         self._name = name
-        self._model = timm.create_model(name, pretrained=pretrained, num_classes=0).eval().to(_device())
+        self._model = timm.create_model(name, pretrained=pretrained, num_classes=0).eval().to(device())
         self._data = timm.data.resolve_model_data_config(self._model)
         self._batch_size = batch_size
         self.size = int(self._data["input_size"][-1])
@@ -285,7 +286,7 @@ class TimmEncoder:
 
         pixels = np.stack([np.asarray(_sized(picture, self.size), np.float32) / 255 for picture in pictures])
         normal = (pixels - np.float32(self._data["mean"])) / np.float32(self._data["std"])
-        batch = torch.from_numpy(normal).permute(0, 3, 1, 2).to(_device())
+        batch = torch.from_numpy(normal).permute(0, 3, 1, 2).to(device())
         with torch.inference_mode():
             return np.asarray(self._model(batch).float().cpu().numpy())
 
@@ -320,12 +321,6 @@ def _rare(texts: Sequence[str]) -> int:
 
 def _sized(picture: Image, size: int) -> Image:
     return picture if picture.size == (size, size) else picture.resize((size, size))
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _plain(data: dict[str, Any]) -> dict[str, Any]:

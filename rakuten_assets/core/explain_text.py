@@ -1,4 +1,4 @@
-"""Which words of a text carried a category: exact, because what stands on top of every encoder is linear."""
+"""Which words of a text carried a category: exact where what decides is linear, else by hiding them one by one."""
 
 import re
 from collections import Counter
@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.core.embeddings import TextEncoder, TfidfEncoder, TransformerEncoder
-from rakuten_assets.core.linear import Array
+from rakuten_assets.core.explain_image import log_odds
+from rakuten_assets.core.linear import Array, LinearClassifier
 from rakuten_assets.core.text_models import TextModel
 from rakuten_assets.core.text_terms import Span, opening_spans, writing_spans
 
 Weights = NDArray[np.float32]
+
+# Hidden texts of an explanation: enough to tell words apart, few enough that somebody may wait.
+HIDDEN = 48
 
 # What the word part of the TF-IDF encoder takes for a word: scikit-learn's own pattern.
 TOKEN = re.compile(r"(?u)\b\w\w+\b")
@@ -36,7 +40,8 @@ class TextExplanation:
     """A text as the model read it, and what each of its words adds to a category's logit, in reading order.
 
     `base`, what the model says of an empty text, the contributions and `elsewhere`, what was read and stands on no
-    word, add up to the logit.
+    word, add up to the logit. Of a model that is not linear, a contribution is by how much hiding the word lowers the
+    log-odds, and `elsewhere` what words say only together.
     """
 
     text: str
@@ -46,7 +51,7 @@ class TextExplanation:
 
     @property
     def logit(self) -> float:
-        """The category's margin times the classifier's scale, of which the softmax is taken."""
+        """The category's margin times the classifier's scale, of which the softmax is taken; else its log-odds."""
         return self.base + sum(word.contribution for word in self.words) + self.elsewhere
 
 
@@ -63,14 +68,38 @@ def explain_text(model: TextModel, text: str, at: int) -> TextExplanation:
     Words that the model did not read, because the text is too long for it, add nothing. Raises TypeError for an
     encoder whose vectors cannot be traced back to words.
     """
-    scale, bias = model.classifier.scale, float(model.classifier.bias[at])
-    added = _added(model.encoder, model.classifier.weights[:, at], text)
+    if isinstance(model.classifier, LinearClassifier):
+        return _explain_linear(model.encoder, model.classifier, text, at)
+    return _explain_hidden(model, text, at)
+
+
+def _explain_linear(encoder: TextEncoder, classifier: LinearClassifier, text: str, at: int) -> TextExplanation:
+    scale, bias = classifier.scale, float(classifier.bias[at])
+    added = _added(encoder, classifier.weights[:, at], text)
     words = tuple(
         Word(match.group(), match.start(), match.end(), scale * float(added.characters[slice(*match.span())].sum()))
         for match in re.finditer(r"\S+", text)
     )
     elsewhere = scale * added.total - sum(word.contribution for word in words)
     return TextExplanation(text, words, scale * bias, elsewhere)
+
+
+def _explain_hidden(model: TextModel, text: str, at: int) -> TextExplanation:
+    """Leave each word out in turn (Li, Monroe and Jurafsky 2016); of a long text, runs of words that share the loss."""
+    found = list(re.finditer(r"\S+", text))
+    length = -(-len(found) // HIDDEN) or 1
+    runs = [found[start : start + length] for start in range(0, len(found), length)]
+    hidden = [(text[: run[0].start()] + text[run[-1].end() :]).strip() for run in runs]
+    odds = log_odds(model.log_proba([text, "", *hidden]), at)
+    losses = [float(odds[0] - without) / len(run) for run, without in zip(runs, odds[2:], strict=True)]
+    words = tuple(
+        Word(match.group(), match.start(), match.end(), loss)
+        for run, loss in zip(runs, losses, strict=True)
+        for match in run
+    )
+    return TextExplanation(
+        text, words, float(odds[1]), float(odds[0] - odds[1]) - sum(word.contribution for word in words)
+    )
 
 
 def _added(encoder: TextEncoder, weights: Weights, text: str) -> Added:

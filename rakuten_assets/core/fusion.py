@@ -1,28 +1,19 @@
 """One decision from two opinions: how text and picture are weighed, also where one of them is missing."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rakuten_assets.core.calibration import NEVER, Array, fit_temperature, log_softmax
-from rakuten_assets.core.linear import both_sides
-from rakuten_assets.core.taxonomy import CODES
-
-Strategy = Literal["max", "vote", "stack-logistic", "stack-xgboost"]
-Labels = NDArray[np.intp]
+from rakuten_assets.core.calibration import Array, fit_temperature, log_softmax
+from rakuten_assets.core.stacking import Combination, Labels
+from rakuten_assets.core.stacking import Strategy as Strategy
 
 # A modality's own temperature needs this many rows, or it is noise; below, the common one is used.
 ENOUGH_TO_CALIBRATE = 100
-
-# A stacker learns 27 classes from two opinions each; from fewer rows it learns their noise.
-ENOUGH_TO_STACK = 1000
-
-# Below this log-probability "no" is "no": a linear stacker would read more into it than there is.
-FLOOR = -10.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,11 @@ class Opinions:
         names = np.array(["nothing", "text", "image", "both"])
         return list(names[self.has_text + 2 * self.has_image])
 
+    @property
+    def stacked(self) -> Array:
+        """Both opinions as a combination takes them (2 x rows x 27)."""
+        return np.stack([self.text, self.image])
+
     def __getitem__(self, rows: Any) -> "Opinions":
         return Opinions(self.text[rows], self.image[rows])
 
@@ -62,13 +58,10 @@ class Fusion:
     """A fitted strategy: opinions in, calibrated log-probabilities out."""
 
     strategy: Strategy
-    text_weight: float = 0.5
-    """Share of the text in the vote."""
-    pool_weights: tuple[float, float] = (1.0, 1.0)
-    """Factors of the two opinions in the logarithmic pool that a stacker starts from."""
+    combination: Combination | None = None
+    """What decides where there are both opinions; without one, their pool with weights of 1."""
     temperatures: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Factors of the log-probabilities that rest on text, on the image, on both."""
-    stacker: Any = None
 
     @classmethod
     def fit(cls, strategy: Strategy, train: Opinions, labels: Labels, validation: Opinions, answers: Labels) -> Self:
@@ -76,23 +69,24 @@ class Fusion:
 
         `labels` and `answers` are the class positions (0 to 26) of the train and the validation rows.
         """
-        both, watched = train.has_both, validation.has_both
-        train, labels = train[both], labels[both]
-        fusion = cls(strategy)
-        if len(train):
-            fusion = cls(strategy, _best_weight(train, labels), _best_pool(train, labels))
-        if len(train) >= ENOUGH_TO_STACK and strategy == "stack-xgboost":
-            fusion = replace(fusion, stacker=fusion._boosted(train, labels, validation[watched], answers[watched]))
-        elif len(train) >= ENOUGH_TO_STACK and strategy == "stack-logistic":
-            fusion = replace(fusion, stacker=fusion._logistic(train, labels))
-        return fusion._calibrated(validation, answers)
+        both = train.has_both
+        fitted = Combination.fit(strategy, train[both].stacked, labels[both])
+        return cls(strategy, fitted)._calibrated(validation, answers)
 
     @property
     def method(self) -> str:
         """What decides where there are both opinions, said plainly."""
-        if self.strategy.startswith("stack") and self.stacker is None:
-            return f"pool (fewer than {ENOUGH_TO_STACK} train rows have both, so nothing was stacked)"
-        return self.strategy
+        return self._combined.method
+
+    @property
+    def pool_weights(self) -> tuple[float, float]:
+        """Factors of the two opinions in the logarithmic pool, which decides or from which a stacker starts."""
+        text, image = self._combined.pool
+        return float(text), float(image)
+
+    @property
+    def _combined(self) -> Combination:
+        return self.combination or Combination.unfitted(self.strategy, models=2)
 
     def log_proba(self, opinions: Opinions) -> Array:
         """Calibrated log-probabilities (rows x 27)."""
@@ -103,73 +97,8 @@ class Fusion:
         """One opinion alone is the answer; only two need weighing."""
         scores = np.where(opinions.has_text[:, None], opinions.text, opinions.image)
         if opinions.has_both.any():
-            scores[opinions.has_both] = self._weighed(opinions[opinions.has_both])
+            scores[opinions.has_both] = self._combined.log_proba(opinions[opinions.has_both].stacked)
         return scores
-
-    def _weighed(self, opinions: Opinions) -> Array:
-        if self.strategy == "max":
-            return np.maximum(opinions.text, opinions.image)
-        if self.strategy == "vote":
-            return self._vote(opinions)
-        if self.stacker is None:
-            return self._pool(opinions)
-        if self.strategy == "stack-logistic":
-            return np.asarray(self._features(opinions) @ self.stacker["weights"] + self.stacker["bias"])
-        return np.asarray(self.stacker.predict(self._matrix(opinions), output_margin=True), np.float64)
-
-    def _vote(self, opinions: Opinions) -> Array:
-        """Log of the weighted mean of the probabilities."""
-        text, image = np.log(self.text_weight), np.log(1 - self.text_weight)
-        return np.logaddexp(opinions.text + text, opinions.image + image)
-
-    def _pool(self, opinions: Opinions) -> Array:
-        """Logarithmic opinion pool: the sum of the weighed log-probabilities.
-
-        Genest and Zidek 1986; with weights of 1, Bayes' rule for opinions that err independently.
-        """
-        text, image = (np.maximum(part, FLOOR) for part in (opinions.text, opinions.image))
-        return log_softmax(self.pool_weights[0] * text + self.pool_weights[1] * image)
-
-    def _features(self, opinions: Opinions) -> Array:
-        """Features of the logistic stacker."""
-        parts = (opinions.text, opinions.image, self._pool(opinions))
-        return np.hstack([np.maximum(part, FLOOR) for part in parts])
-
-    def _matrix(self, opinions: Opinions, labels: Labels | None = None) -> Any:
-        import xgboost as xgb
-
-        features = np.hstack([opinions.text, opinions.image]).astype(np.float32)
-        # Boosting starts from the pool, so that it learns where the pool is wrong and nothing else.
-        return xgb.DMatrix(features, label=labels, base_margin=self._pool(opinions).astype(np.float32))
-
-    def _boosted(self, train: Opinions, labels: Labels, validation: Opinions, answers: Labels) -> Any:
-        import xgboost as xgb
-
-        settings = {
-            "objective": "multi:softprob",
-            "num_class": len(CODES),
-            "eta": 0.2,
-            "max_depth": 3,
-            "min_child_weight": 5,
-            "lambda": 10,
-            "subsample": 0.8,
-            "colsample_bytree": 0.5,
-            "seed": 0,
-        }
-        watched = [(self._matrix(validation, answers), "validation")] if len(answers) else []
-        stop = 5 if watched else None
-        matrix = self._matrix(train, labels)
-        booster = xgb.train(settings, matrix, 60, evals=watched, early_stopping_rounds=stop, verbose_eval=False)
-        return booster[: booster.best_iteration + 1] if watched else booster
-
-    def _logistic(self, train: Opinions, labels: Labels) -> dict[str, Array]:
-        from sklearn.linear_model import LogisticRegression
-
-        model = LogisticRegression(C=0.01, max_iter=500).fit(self._features(train), labels)
-        weights, bias = np.zeros((3 * len(CODES), len(CODES))), np.full(len(CODES), NEVER)
-        coef, intercept = both_sides(model.coef_, model.intercept_)
-        weights[:, model.classes_], bias[model.classes_] = coef.T, intercept
-        return {"weights": weights, "bias": bias}
 
     def _calibrated(self, opinions: Opinions, answers: Labels) -> Self:
         if not len(opinions):
@@ -187,56 +116,11 @@ class Fusion:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        config = asdict(replace(self, stacker=None))
-        (folder / "fusion.json").write_text(json.dumps(config))
-        if self.stacker is None:
-            return
-        if self.strategy == "stack-xgboost":
-            self.stacker.save_model(folder / "stacker.ubj")
-        else:
-            from safetensors.numpy import save_file
-
-            save_file(self.stacker, str(folder / "stacker.safetensors"))
+        facts = {"strategy": self.strategy, "temperatures": self.temperatures}
+        (folder / "fusion.json").write_text(json.dumps(facts))
+        self._combined.save(folder / "combination")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        config = json.loads((folder / "fusion.json").read_text())
-        config |= {name: tuple(config[name]) for name in ("temperatures", "pool_weights")}
-        return cls(**{**config, "stacker": _stacker(folder)})
-
-
-def _stacker(folder: Path) -> Any:
-    boosted, linear = folder / "stacker.ubj", folder / "stacker.safetensors"
-    if boosted.exists():
-        import xgboost as xgb
-
-        return xgb.Booster(model_file=str(boosted))
-    if linear.exists():
-        from safetensors.numpy import load_file
-
-        return load_file(str(linear))
-    return None
-
-
-def _best_weight(opinions: Opinions, labels: Labels) -> float:
-    """Weight of the text, in steps of 5 %, that gives the likeliest labels."""
-    rows = np.arange(len(labels))
-
-    def likelihood(weight: float) -> float:
-        return float(Fusion("vote", weight)._vote(opinions)[rows, labels].mean())
-
-    return float(max(np.arange(0.05, 1.0, 0.05), key=likelihood))
-
-
-def _best_pool(opinions: Opinions, labels: Labels) -> tuple[float, float]:
-    """Factors of the two opinions that give the likeliest labels."""
-    from scipy.optimize import minimize
-
-    rows = np.arange(len(labels))
-
-    def loss(weights: Array) -> float:
-        pooled = Fusion("vote", pool_weights=(weights[0], weights[1]))._pool(opinions)
-        return float(-pooled[rows, labels].mean())
-
-    best = minimize(loss, (1.0, 1.0), method="L-BFGS-B", bounds=[(0.05, 3.0)] * 2).x
-    return float(best[0]), float(best[1])
+        facts = json.loads((folder / "fusion.json").read_text())
+        return cls(facts["strategy"], Combination.load(folder / "combination"), tuple(facts["temperatures"]))

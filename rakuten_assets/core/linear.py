@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rakuten_assets.core.calibration import NEVER, fit_temperature, log_softmax
+from rakuten_assets.core.calibration import NEVER, log_softmax
 from rakuten_assets.core.taxonomy import CODES, INDEX
 
 Array = NDArray[np.float64]
+
+Loss = Literal["hinge", "logistic"]
+"""Support vector machines by liblinear, or logistic regressions by stochastic gradient descent."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +25,24 @@ class LinearClassifier:
     scale: float = 1.0
 
     @classmethod
-    def fit(cls, vectors: Any, codes: NDArray[np.int64], row_weights: Array, c: float, balance: float) -> Self:
-        """Fit support vector machines (liblinear) on `vectors` (rows x features, dense or sparse).
+    def fit(
+        cls,
+        vectors: Any,
+        codes: NDArray[np.int64],
+        row_weights: Array,
+        c: float,
+        balance: float,
+        loss: Loss = "hinge",
+    ) -> Self:
+        """Fit on `vectors` (rows x features, dense or sparse) with the inverse `c` of the regularisation.
 
         `balance` from 0 (as delivered) to 1 (each class weighs the same) lifts the rare classes.
         A category without rows gets no margin and so no probability.
         """
-        from sklearn.svm import LinearSVC
-
         if len(np.unique(codes)) == 1:
             return cls._of_one_category(vectors.shape[1], int(codes[0]))
-        machine = LinearSVC(C=c, tol=1e-3, dual="auto", random_state=0)
-        machine.fit(vectors, codes, sample_weight=row_weights * _class_weights(codes, balance))
+        machine = _machine(loss, c, vectors.shape[0])
+        machine.fit(vectors, codes, sample_weight=row_weights * class_weights(codes, balance))
         weights = np.zeros((vectors.shape[1], len(CODES)), np.float32)
         bias = np.full(len(CODES), NEVER, np.float32)
         at = [INDEX[int(code)] for code in machine.classes_]
@@ -56,10 +65,6 @@ class LinearClassifier:
         """Log-probabilities (rows x 27)."""
         return log_softmax(self.scale * self.margins(vectors))
 
-    def scaled(self, margins: Array, codes: NDArray[np.int64]) -> Self:
-        """The same classifier with its scale fitted to margins on rows that it was not trained on."""
-        return type(self)(self.weights, self.bias, fit_temperature(margins, positions(codes)))
-
     def save(self, file: Path) -> None:
         from safetensors.numpy import save_file
 
@@ -75,6 +80,17 @@ class LinearClassifier:
         return cls(tensors["weights"], tensors["bias"], float(tensors["scale"][0]))
 
 
+def _machine(loss: Loss, c: float, rows: int) -> Any:
+    if loss == "hinge":
+        from sklearn.svm import LinearSVC
+
+        return LinearSVC(C=c, tol=1e-3, dual="auto", random_state=0)
+    from sklearn.linear_model import SGDClassifier
+
+    # The same objective as a machine's of this C: there the regularisation is divided by the rows, here it is not.
+    return SGDClassifier(loss="log_loss", alpha=1 / (c * rows), max_iter=50, early_stopping=False, random_state=0)
+
+
 def both_sides(coef: Array, intercept: Array) -> tuple[Array, Array]:
     """A row a class: of two classes scikit-learn keeps the second's alone, since the first's is its opposite."""
     if len(coef) > 1:
@@ -87,44 +103,8 @@ def positions(codes: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.searchsorted(np.array(CODES), codes)
 
 
-def _class_weights(codes: NDArray[np.int64], balance: float) -> Array:
+def class_weights(codes: NDArray[np.int64], balance: float) -> Array:
+    """A factor for each row: 1 at a `balance` of 0, inverse to the size of its class at 1."""
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     weights = (len(codes) / (len(counts) * counts)) ** balance
     return np.asarray(weights[inverse])
-
-
-@dataclass(frozen=True)
-class CrossFit:
-    """A classifier fitted on all rows, and for each row the log-probabilities of one that never saw its fold."""
-
-    classifier: LinearClassifier
-    log_proba: Array
-
-
-def cross_fit(
-    vectors: Any,
-    codes: NDArray[np.int64],
-    row_weights: Array,
-    folds: NDArray[np.int64],
-    *,
-    c: float,
-    balance: float,
-) -> CrossFit:
-    """Fit on all rows, and once without each fold; rows of weight 0 are predicted and never learnt from.
-
-    The out-of-fold margins also fit the scale: the margins on rows that were trained on are too sure.
-    """
-
-    def fit(rows: NDArray[np.bool_]) -> LinearClassifier:
-        # liblinear reads double precision; made here, its copy is of the chosen rows alone.
-        return LinearClassifier.fit(vectors[rows].astype(np.float64), codes[rows], row_weights[rows], c, balance)
-
-    # One after the other: liblinear copies the vectors twice, which bounds what fits into memory, and draws from
-    # one random state a process, so that two threads at once would make the result a matter of luck.
-    learn, parts = row_weights > 0, np.unique(folds)
-    whole, *others = [fit(learn), *(fit(learn & (folds != part)) for part in parts)]
-    margins = np.full((len(codes), len(CODES)), NEVER)
-    for part, other in zip(parts, others, strict=True):
-        margins[folds == part] = other.margins(vectors[folds == part])
-    fitted = whole.scaled(margins[learn], codes[learn])
-    return CrossFit(fitted, log_softmax(fitted.scale * margins))

@@ -316,7 +316,7 @@ def test_another_category_can_be_explained(champion):
 
 def test_both_opinions_are_told_and_what_they_weigh_in_a_pool(champion):
     product = Product(TITLE, DESCRIPTION, PICTURE)
-    champion = replace(champion, fusion=replace(champion.fusion, strategy="stack-logistic", stacker=None))
+    champion = replace(champion, fusion=replace(champion.fusion, strategy="stack-logistic", combination=None))
     found, answer = explain(champion, product, 40), champion.predict_log_proba([product])
     assert champion.fusion.method.startswith("pool")
     assert found.text_opinion.confidence == pytest.approx(np.exp(answer.text[0, INDEX[40]]))

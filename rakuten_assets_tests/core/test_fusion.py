@@ -1,11 +1,14 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from rakuten_assets.core.calibration import log_softmax
-from rakuten_assets.core.fusion import Fusion, Opinions
+from rakuten_assets.core.fusion import Fusion, Opinions, Strategy
 from rakuten_assets.core.taxonomy import CODES
 
-STRATEGIES = ["max", "vote", "stack-logistic", "stack-xgboost"]
+STRATEGIES = get_args(Strategy)
+LEARNT = [name for name in STRATEGIES if name not in ("max", "vote", "pool")]
 
 
 def opinions_on(labels, rng, text_sureness=1.5, image_sureness=1.0):
@@ -53,7 +56,8 @@ def test_one_opinion_alone_is_the_answer(fusion, rows):
 def test_too_few_rows_are_pooled_rather_than_stacked(rows):
     (opinions, labels), validation = rows["train"], rows["validation"]
     fitted = Fusion.fit("stack-xgboost", opinions[:500], labels[:500], *validation)
-    assert fitted.stacker is None
+    text, image = fitted.pool_weights
+    assert text > image > 0
     assert "nothing was stacked" in fitted.method
 
 
@@ -70,13 +74,33 @@ def test_a_fusion_comes_back_from_disk_as_it_was(fusion, rows, tmp_path):
     assert np.allclose(again.log_proba(opinions), fusion.log_proba(opinions), atol=1e-12)
 
 
-@pytest.mark.parametrize("strategy", ["stack-logistic", "stack-xgboost"])
+@pytest.mark.parametrize("strategy", LEARNT)
 def test_two_classes_are_told_apart(strategy):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 3000)
     opinions = opinions_on(labels, rng)
     fitted = Fusion.fit(strategy, opinions, labels, opinions, labels)
     assert accuracy(fitted.log_proba(opinions), labels) > 0.8
+
+
+def test_a_fusion_that_learnt_nothing_pools_and_comes_back_from_disk(rows, tmp_path):
+    opinions, _ = rows["validation"]
+    unfitted = Fusion("stack-xgboost")
+    assert unfitted.pool_weights == (1.0, 1.0)
+    unfitted.save(tmp_path)
+    again = Fusion.load(tmp_path)
+    assert (again.log_proba(opinions) == unfitted.log_proba(opinions)).all()
+    assert again.method.startswith("pool")
+
+
+def test_confidence_is_fitted_for_each_kind_of_evidence(rows):
+    """The text says it three times as surely as it knows; where it decides alone, its confidence is taken back."""
+    (opinions, labels), (watched, answers) = rows["train"], rows["validation"]
+    boasted = [Opinions(log_softmax(3 * part.text), part.image) for part in (opinions, watched)]
+    modest = Fusion.fit("pool", opinions, labels, watched, answers).temperatures
+    boasting = Fusion.fit("pool", boasted[0], labels, boasted[1], answers).temperatures
+    assert boasting[0] == pytest.approx(modest[0] / 3, rel=0.05)
+    assert boasting[1] == pytest.approx(modest[1], rel=0.01)
 
 
 def test_what_an_answer_rests_on_is_said():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from rakuten_assets.core.linear import LinearClassifier, cross_fit, positions
+from rakuten_assets.core.learners import VectorSettings, cross_fit
+from rakuten_assets.core.linear import LinearClassifier, positions
 from rakuten_assets.core.taxonomy import CODES
 
 
@@ -47,7 +48,9 @@ def test_out_of_fold_answers_come_from_models_that_never_saw_the_row(clouds):
     vectors, codes = clouds
     codes = codes.copy()
     codes[0], vectors[0] = 2583, (50.0, 50.0)
-    fitted = cross_fit(vectors, codes, np.ones(len(codes)), np.arange(len(codes)) % 4, c=10.0, balance=1.0)
+    fitted = cross_fit(
+        vectors, codes, np.ones(len(codes)), np.arange(len(codes)) % 4, VectorSettings(c=10.0, balance=1.0).fit
+    )
     pool = positions(np.array([2583]))[0]
     assert fitted.classifier.log_proba(vectors[:1])[0].argmax() == pool
     assert fitted.log_proba[0].argmax() != pool
@@ -57,7 +60,7 @@ def test_rows_of_weight_zero_teach_nothing(clouds):
     vectors, codes = clouds
     poisoned = np.where(np.arange(len(codes)) % 2, codes, 2583)
     weights = (poisoned == codes).astype(float)
-    fitted = cross_fit(vectors, poisoned, weights, np.arange(len(codes)) % 4, c=1.0, balance=0.0)
+    fitted = cross_fit(vectors, poisoned, weights, np.arange(len(codes)) % 4, VectorSettings(c=1.0, balance=0.0).fit)
     assert 2583 not in np.array(CODES)[fitted.classifier.log_proba(vectors).argmax(1)]
 
 

@@ -1,0 +1,91 @@
+"""How a classifier is learnt, whatever its kind: one setting, one verb, and opinions that no row has had a part in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rakuten_assets.core.calibration import NEVER, Array, fit_temperature, log_softmax
+from rakuten_assets.core.forest import ForestClassifier
+from rakuten_assets.core.linear import LinearClassifier, positions
+from rakuten_assets.core.rebalance import Rebalancing, rebalanced
+from rakuten_assets.core.taxonomy import CODES
+
+Codes = NDArray[np.int64]
+
+VectorKind = Literal["svm", "logistic", "forest"]
+"""Classifiers of vectors: support vector machines, logistic regressions by SGD, a random forest."""
+
+
+class Classifier(Protocol):
+    """A dataclass with a verb: rows in, log-probabilities (rows x 27) out.
+
+    `scale` is the inverse of the temperature at which they are taken.
+    """
+
+    @property
+    def scale(self) -> float: ...
+
+    def log_proba(self, rows: Any) -> Array: ...
+
+
+Learner = Callable[[Any, Codes, Array], Classifier]
+"""Rows, their codes and their weights in, a classifier out."""
+
+
+@dataclass(frozen=True)
+class VectorSettings:
+    """A kind of classifier on vectors, with what it needs to know."""
+
+    kind: VectorKind = "svm"
+    c: float = 0.6
+    """Inverse of the regularisation of the linear kinds."""
+    balance: float = 0.5
+    """0: classes weigh as delivered; 1: every class weighs the same."""
+    trees: int = 200
+    depth: int | None = None
+    """Of the forest's trees; None: until their leaves are pure."""
+    rebalance: Rebalancing = "none"
+
+    def fit(self, vectors: Any, codes: Codes, row_weights: Array) -> Classifier:
+        """Fit on `vectors` (rows x features, dense or sparse); a category without rows is never answered."""
+        vectors, codes, row_weights = rebalanced(vectors, codes, row_weights, self.rebalance)
+        if self.kind == "forest":
+            return ForestClassifier.fit(
+                vectors, codes, row_weights, trees=self.trees, depth=self.depth, balance=self.balance
+            )
+        loss: Literal["hinge", "logistic"] = "hinge" if self.kind == "svm" else "logistic"
+        # liblinear reads double precision; made here, its copy is of the chosen rows alone.
+        return LinearClassifier.fit(vectors.astype(np.float64), codes, row_weights, self.c, self.balance, loss)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """A classifier fitted on all rows, and for each row the log-probabilities of one that never saw its fold."""
+
+    classifier: Classifier
+    log_proba: Array
+
+
+def cross_fit(rows: Any, codes: Codes, row_weights: Array, folds: NDArray[np.int64], learn: Learner) -> CrossFit:
+    """Fit on all rows, and once without each fold; rows of weight 0 are predicted and never learnt from.
+
+    `rows` is a matrix, or an array of texts or of pictures. The out-of-fold opinions also fit the scale: those on rows
+    that were trained on are too sure.
+    """
+
+    def fit(chosen: NDArray[np.bool_]) -> Classifier:
+        return learn(rows[chosen], codes[chosen], row_weights[chosen])
+
+    # One after the other: liblinear copies the vectors twice, which bounds what fits into memory, and draws from
+    # one random state a process, so that two threads at once would make the result a matter of luck.
+    teach, parts = row_weights > 0, np.unique(folds)
+    whole, *others = [fit(teach), *(fit(teach & (folds != part)) for part in parts)]
+    log_proba = np.full((len(codes), len(CODES)), NEVER)
+    for part, other in zip(parts, others, strict=True):
+        log_proba[folds == part] = other.log_proba(rows[folds == part])
+    factor = fit_temperature(log_proba[teach], positions(codes[teach]))
+    calibrated: Any = replace(cast(Any, whole), scale=whole.scale * factor)
+    return CrossFit(calibrated, log_softmax(factor * log_proba))

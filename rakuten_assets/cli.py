@@ -282,7 +282,8 @@ def _show(result: dict[str, Any]) -> None:
 def _show_leaderboard(entries: list[dict[str, Any]]) -> None:
     table = Table(title="Text models on validation rows")
     for column in ("candidate", "weighted F1", "95 % interval", "macro F1", "seconds", "F1/CPU min", "MB", "ms", ""):
-        table.add_column(column, justify="left" if column in ("candidate", "") else "right")
+        words = column in ("candidate", "")
+        table.add_column(column, justify="left" if words else "right", no_wrap=True, max_width=40 if words else None)
     for entry in entries:
         scores = ("—", "—", "—")
         if entry["weighted_f1"] is not None:

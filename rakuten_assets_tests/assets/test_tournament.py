@@ -95,6 +95,8 @@ def test_without_a_tournament_the_defaults_decide():
 
 @pytest.mark.parametrize("config", [{"kind": "forest", "trees": 10}, {"kind": "fasttext", "epochs": 2}])
 def test_another_kind_is_trained_by_its_name_and_hands_on_the_same_things(platform, config):
+    from rakuten_assets.definitions import defs
+
     before = metadata(platform, TEXT_MODEL)
     try:
         result = run(platform, "retrain", {TEXT_MODEL}, {**config, "folds": 2})
@@ -102,7 +104,7 @@ def test_another_kind_is_trained_by_its_name_and_hands_on_the_same_things(platfo
         found = metadata(platform, TEXT_MODEL)
         assert found["kind"] == config["kind"]
         assert found["gold_n"] == before["gold_n"]
-        folder = result.asset_value(TEXT_MODEL)
+        folder = defs.load_asset_value(TEXT_MODEL, instance=platform.instance)
         model = TextModel.load(folder / "model")
         assert model.kind == config["kind"]
         opinions = np.load(folder / "log_proba.npy")

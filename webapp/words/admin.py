@@ -320,6 +320,13 @@ MODEL = {
     "news.kind.service_unhealthy": ("Service en panne", "Service down"),
     "news.kind.service_healthy": ("Service rétabli", "Service back"),
     "news.kind.data_missing": ("Données absentes", "Data missing"),
+    "card.title": ("Fiche du modèle {version}", "Model card {version}"),
+    "card.hint": (
+        "Rédigée en anglais par la chaîne d'entraînement ; elle ne contient que des chiffres et des noms de catégories.",
+        "Written by the lineage; it holds figures and names of categories alone.",
+    ),
+    "card.back": ("Retour au modèle", "Back to the model"),
+    "card.open": ("Fiche du modèle", "Model card"),
     "model.title": ("Modèle", "Model"),
     "model.none": (
         "Aucun modèle n'a encore été jugé. Le premier entraînement remplira cette page.",

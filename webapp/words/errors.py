@@ -89,6 +89,7 @@ TEXTS = {
     # Everything
     "error.bad_cursor": ("Cette page de la liste n'existe pas.", "There is no such page of the list."),
     "error.not_found": ("Cet élément est introuvable.", "This was not found."),
+    "error.card_not_found": ("Ce modèle n'a pas de fiche.", "This model has no card."),
     "error.page_not_found": (
         "L'adresse est peut-être incomplète, ou la page n'existe plus.",
         "The address may be incomplete, or the page is gone.",

@@ -280,11 +280,15 @@ def _show(result: dict[str, Any]) -> None:
 
 
 def _show_leaderboard(entries: list[dict[str, Any]]) -> None:
-    table = Table(title="Text models on validation rows")
+    """Everybody who was named, and the best of those that the search proposed."""
+    best = [entry["candidate"] for entry in entries if entry["searched"]][:5]
+    shown = [entry for entry in entries if not entry["searched"] or entry["candidate"] in best]
+    left = len(entries) - len(shown)
+    table = Table(title="Text models on validation rows", caption=f"and {left} more of the search" if left else None)
     for column in ("candidate", "weighted F1", "95 % interval", "macro F1", "seconds", "F1/CPU min", "MB", "ms", ""):
         words = column in ("candidate", "")
         table.add_column(column, justify="left" if words else "right", no_wrap=True, max_width=40 if words else None)
-    for entry in entries:
+    for entry in shown:
         scores = ("—", "—", "—")
         if entry["weighted_f1"] is not None:
             interval = f"{entry['low']:.3f}–{entry['high']:.3f}"

@@ -65,7 +65,7 @@ def tournament(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """A leaderboard of text models: each is fitted on train and measured on validation rows; gold ones are not seen.
 
-    Calibration errors are those of validation rows before the champion's own calibration.
+    A candidate's calibration error is that after a temperature fitted to the same rows.
     """
     matter = text_rows.read(text_embeddings, splits)
     encoder = load_text_encoder(text_embeddings / "encoder")

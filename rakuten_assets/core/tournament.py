@@ -7,14 +7,15 @@ the median there is hopeless and ends there, as in successive halving (Jamieson 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rakuten_assets.core.calibration import Array
+from rakuten_assets.core.calibration import Array, fit_temperature, log_softmax
 from rakuten_assets.core.evaluate import Interval, Scores, interval, score
+from rakuten_assets.core.taxonomy import CODES
 
 # Shares of the train rows on which a candidate is fitted, one after the other.
 SHARES = (0.25, 1.0)
@@ -28,7 +29,10 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What one fit came to: log-probabilities (rows x 27) of the validation rows, and its cost."""
+    """What one fit came to: log-probabilities (rows x 27) of the validation rows, and its cost.
+
+    Who competes is judged with the temperature that suits these rows best: the training finds one for the winner.
+    """
 
     log_proba: Array
     megabytes: float
@@ -49,6 +53,8 @@ class Entry:
     cpu_minutes: float
     megabytes: float
     milliseconds: float
+    searched: bool = False
+    """Whether the search proposed it; if not, it was named."""
 
     @property
     def per_cpu_minute(self) -> float:
@@ -63,6 +69,7 @@ class Entry:
             "low": self.weighted_f1.low if self.weighted_f1 else None,
             "high": self.weighted_f1.high if self.weighted_f1 else None,
             "outcome": self.outcome,
+            "searched": self.searched,
             "seconds": self.seconds,
             "cpu_minutes": self.cpu_minutes,
             "f1_per_cpu_minute": self.per_cpu_minute,
@@ -97,8 +104,8 @@ def hold(
     sampler = optuna.samplers.TPESampler(n_startup_trials=AT_LEAST, seed=seed)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     end, entries = time.monotonic() + seconds, []
-    for params, trial in _drawn(study, named, search):
-        entry = _measured(trial, params, fit, labels)
+    for params, trial, searched in _drawn(study, named, search):
+        entry = replace(_measured(trial, params, fit, labels), searched=searched)
         if entry.outcome == "measured" and entry.scores:
             study.tell(trial, entry.scores.weighted_f1)
         elif entry.outcome == "hopeless":
@@ -112,12 +119,14 @@ def hold(
     return sorted(entries, key=_standing)
 
 
-def _drawn(study: Any, named: Sequence[Params], search: Callable[[Any], Params] | None) -> Iterator[tuple[Params, Any]]:
+def _drawn(
+    study: Any, named: Sequence[Params], search: Callable[[Any], Params] | None
+) -> Iterator[tuple[Params, Any, bool]]:
     for params in named:
-        yield params, study.ask()
+        yield params, study.ask(), False
     while search is not None:
         trial = study.ask()
-        yield search(trial), trial
+        yield search(trial), trial, True
 
 
 def _measured(trial: Any, params: Params, fit: Fit, labels: NDArray[np.intp]) -> Entry:
@@ -133,7 +142,9 @@ def _measured(trial: Any, params: Params, fit: Fit, labels: NDArray[np.intp]) ->
                 break
     except (OSError, ValueError, ImportError) as error:
         fitted, outcome = None, f"cannot be had: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-    answered = fitted.log_proba if fitted else np.empty((0, 27))
+    answered = fitted.log_proba if fitted else np.empty((0, len(CODES)))
+    if fitted:
+        answered = log_softmax(fit_temperature(answered, labels) * answered)
     return Entry(
         params=dict(params),
         outcome=outcome,

@@ -36,15 +36,15 @@ class Review:
 class ReviewThresholds:
     """The confidence from which an answer needs no review: `by_code` for a category, `common` for the others.
 
-    From there on at least `target` of the answers were right on validation rows.
+    From there on at least `target` of the answers can be expected to be right, by those to validation rows.
     """
 
     common: float = UNMEASURED
     by_code: Mapping[int, float] = field(default_factory=dict)
-    target: float = 0.9
+    target: float = 0.95
 
     @classmethod
-    def fit(cls, log_proba: Array, labels: NDArray[np.intp], target: float = 0.9, least: int = 30) -> Self:
+    def fit(cls, log_proba: Array, labels: NDArray[np.intp], target: float = 0.95, least: int = 30) -> Self:
         """Fit on calibrated log-probabilities (rows x 27) and class positions (rows) of validation rows.
 
         A category that is the answer for fewer than `least` rows takes the threshold of all rows together, which is
@@ -100,9 +100,12 @@ class ReviewThresholds:
 
 
 def _lowest(confidence: Array, right: NDArray[np.bool_], target: float) -> float:
-    """The lowest confidence from which at least `target` of the answers are right."""
+    """The lowest confidence from which at least `target` of the answers can be expected to be right.
+
+    By the rule of succession: of few answers that happened to be right, the next is not surely so.
+    """
     order = np.argsort(-confidence, kind="stable")
-    sure, share = confidence[order], np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    sure, share = confidence[order], (np.cumsum(right[order]) + 1) / (np.arange(len(order)) + 3)
     # Answers of one confidence stand or fall together.
     last = np.append(sure[1:] != sure[:-1], True)
     enough = sure[last & (share >= target)]

@@ -322,7 +322,7 @@ MODEL = {
     "news.kind.data_missing": ("Données absentes", "Data missing"),
     "card.title": ("Fiche du modèle {version}", "Model card {version}"),
     "card.hint": (
-        "Rédigée en anglais par la chaîne d'entraînement ; elle ne contient que des chiffres et des noms de catégories.",
+        "Rédigée en anglais par l'entraînement ; elle ne contient que des chiffres et des noms de catégories.",
         "Written by the lineage; it holds figures and names of categories alone.",
     ),
     "card.back": ("Retour au modèle", "Back to the model"),

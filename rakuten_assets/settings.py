@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     batch_size: int = Field(20_000, gt=0, description="Products in a batch, the unit that a delivery grows by.")
     text_backbone: str = Field("built-in", description="Text encoder: built-in, a hub name or a local folder.")
     image_backbone: str = Field(
-        "built-in", description="Image encoder: built-in, or a timm name (also hf-hub:… and local-dir:…)."
+        "built-in", description="Image encoder: built-in, clip:FOLDER, or a timm name (also hf-hub:… and local-dir:…)."
     )
     translator: str = Field("glossary", description="Translator to French: glossary, marian or google.")
     translation_model: str = Field(

@@ -77,8 +77,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    """What brings routes and pages: the API, pictures, drift reports, and every module of `webapp/pages`."""
-    for name in ("api", "pictures", "drift_reports"):
+    """What brings routes and pages: the API, pictures, reports, and every module of `webapp/pages`."""
+    for name in ("api", "pictures", "drift_reports", "model_cards"):
         yield importlib.import_module(f"webapp.{name}")
     for module in pkgutil.iter_modules(pages.__path__):
         yield importlib.import_module(f"{pages.__name__}.{module.name}")

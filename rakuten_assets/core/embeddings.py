@@ -48,7 +48,11 @@ def fit_text_encoder(backbone: str, texts: Sequence[str], max_features: int) -> 
 
 
 def image_encoder(backbone: str) -> ImageEncoder:
-    """The encoder named by `backbone`: built in, or a timm network (`name`, `hf-hub:...`, `local-dir:...`)."""
+    """The encoder named by `backbone`: built in, `clip:folder`, or a timm name (also `hf-hub:...`, `local-dir:...`)."""
+    from rakuten_assets.core.image_networks import ClipEncoder
+
+    if backbone.startswith("clip:"):
+        return ClipEncoder(backbone.removeprefix("clip:"))
     return HandmadeFeatures() if backbone == BUILT_IN else TimmEncoder(backbone)
 
 
@@ -60,7 +64,11 @@ def load_text_encoder(folder: Path) -> TextEncoder:
 
 def load_image_encoder(folder: Path) -> ImageEncoder:
     """The encoder that was saved to `folder`."""
+    from rakuten_assets.core.image_networks import ClipEncoder
+
     config = _config(folder)
+    if config["kind"] == "clip":
+        return ClipEncoder.load(folder)
     return HandmadeFeatures() if config["kind"] == "handmade" else TimmEncoder.load(folder, config)
 
 

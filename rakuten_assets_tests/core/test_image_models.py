@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rakuten_assets.core import image_features
+from rakuten_assets.core import embeddings, image_features
 from rakuten_assets.core.calibration import NEVER
 from rakuten_assets.core.embeddings import HandmadeFeatures
 from rakuten_assets.core.image_models import Block, ImageModel, KernelMap, blocks_of
@@ -334,6 +334,13 @@ def test_clip_sees_pictures_and_prompts_in_one_space(clip_folder, learnt, tmp_pa
     again = ClipEncoder.load(tmp_path)
     assert again.size == 16
     assert np.allclose(again.transform(learnt[0][:6]), vectors, atol=1e-6)
+
+
+def test_clip_is_a_backbone_like_any_other(clip_folder, learnt, tmp_path):
+    encoder = embeddings.image_encoder(f"clip:{clip_folder}")
+    encoder.save(tmp_path)
+    again = embeddings.load_image_encoder(tmp_path)
+    assert np.allclose(again.transform(learnt[0][:3]), encoder.transform(learnt[0][:3]), atol=1e-6)
 
 
 def test_a_clip_that_is_not_there_is_an_error_and_no_download(tmp_path):

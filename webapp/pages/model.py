@@ -20,7 +20,7 @@ from rakuten_assets.store.records import (
 from rakuten_assets.store.store import Store
 from serving.client import ServiceRefused, ServiceUnavailable
 from serving.schemas import ModelInfo
-from webapp import model_drift, model_live, model_report, texts, theme
+from webapp import model_cards, model_drift, model_live, model_report, texts, theme
 from webapp.app import Application
 from webapp.auth import Visit, page
 
@@ -125,6 +125,7 @@ def _champion(visit: Visit, champion: ModelReport | None) -> None:
     ui.label(t("model.version", number=champion.number, version=champion.version)).classes("text-lg font-medium")
     ui.label(t("model.since", at=champion.at)).classes("app-soft")
     ui.label(t("model.why", reason=champion.reason)).classes("app-break")
+    ui.link(t("card.open"), model_cards.address(champion.version))
     if url := str(champion.report.get("mlflow") or ""):
         ui.link(t("model.open_mlflow"), url, new_tab=True).props["rel"] = "noopener"
 

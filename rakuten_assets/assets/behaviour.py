@@ -21,7 +21,7 @@ from rakuten_assets.resources import DataRoot
 
 # Products that are tried; each is classified once for every change. With 60, a sound model failed by chance one time in
 # fourteen.
-TRIED = 200
+TRIED = 120
 
 # Products of the pairs that are easily confused.
 CONFUSABLE = 240

@@ -157,11 +157,12 @@ def test_an_encoder_that_wants_its_pictures_together_gets_them_together(classifi
 
 
 def test_similar_products_are_found_by_what_a_product_has(classifier, products):
-    for product in (products[26], Product(products[26].designation), Product(image=products[26].image)):
+    pool = products[26]
+    for product in (pool, Product(image=pool.image)):
         found = classifier.similar_to(product, 3)
         assert len(found) == 3
         assert found[0].productid == 26
-    assert {near.code for near in classifier.similar_to(Product(products[26].designation), 3)} == {2583}
+    assert {near.code for near in classifier.similar_to(Product(pool.designation), 3)} == {2583}
     assert classifier.similar_to(Product("<br>")) == []
 
 

@@ -77,9 +77,9 @@ def build(classifier: Path, home: Path, device: Device = "cpu") -> Result:
 
 
 def requirements(classifier: Path) -> str:
-    """The pinned packages that a classifier needs: PyTorch only where one of its encoders is a network."""
+    """The pinned packages that a classifier needs: PyTorch only where an encoder, or what decides, is a network."""
     kinds = [json.loads(file.read_text())["kind"] for file in classifier.glob("*/encoder/encoder.json")]
-    light = set(kinds) <= {"tfidf", "handmade"}
+    light = set(kinds) <= {"tfidf", "handmade"} and not any(classifier.glob("*/network"))
     return "serving/requirements.txt" if light else "serving/requirements-torch.txt"
 
 

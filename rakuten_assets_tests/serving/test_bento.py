@@ -133,6 +133,14 @@ def test_pytorch_is_in_the_image_where_an_encoder_is_a_network(tmp_path, text, i
     assert bento.requirements(tmp_path) == file
 
 
+def test_pytorch_is_in_the_image_where_a_network_decides(tmp_path):
+    (tmp_path / "text" / "encoder").mkdir(parents=True)
+    (tmp_path / "text" / "encoder" / "encoder.json").write_text(json.dumps({"kind": "tfidf"}))
+    assert bento.requirements(tmp_path) == "serving/requirements.txt"
+    (tmp_path / "text" / "network").mkdir()
+    assert bento.requirements(tmp_path) == "serving/requirements-torch.txt"
+
+
 def pinned(file):
     """Name and version of each package that a requirements file names."""
     return set(re.findall(r"^[\w.-]+==[\w.+]+", file.read_text(), re.MULTILINE))

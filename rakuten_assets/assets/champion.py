@@ -1,6 +1,7 @@
 """The challenger, the gate that it must pass, and the champion."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rakuten_assets import plots
 from rakuten_assets.assets.common import ahead, number, whole
 from rakuten_assets.core import evaluate
 from rakuten_assets.core.calibration import Array
-from rakuten_assets.core.classifier import ProductClassifier
+from rakuten_assets.core.classifier import Outdated, ProductClassifier
 from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.products import Product
@@ -75,6 +76,9 @@ def gate(
     scored_new = said["stacked"]
     scored_old = None if old is None else scored_new if same else _score_or_nothing(model_store, old, gold, data)
     verdict = evaluate.judge(scored_new, scored_old, labels, live=is_live, same_model=same)
+    if old is not None and scored_old is None and verdict.promoted:
+        why = f"promoted: the champion {old.version} was stored by another version of this program and cannot answer"
+        verdict = replace(verdict, reason=why)
     registry.tag(new, "gate", verdict.reason)
     # Names the champion that was beaten: a verdict is no pass against a later one, nor for a model it never saw.
     registry.tag(new, PASSED, _name(old) if verdict.promoted else "refused")
@@ -157,10 +161,16 @@ def _opinions(model_store: ModelStore, model: Registered, gold: pl.DataFrame, da
     return opinions(ProductClassifier.load(model_store.fetch(model.folder)), gold, data)
 
 
-def _score_or_nothing(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array:
-    """Scores of the champion; all NaN, which the gate refuses, where its folder cannot be read any more."""
+def _score_or_nothing(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array | None:
+    """Scores of the champion; all NaN, which the gate refuses, where its folder cannot be read any more.
+
+    None for one that another version of this program has stored: it will never answer again, so nothing is lost.
+    """
     try:
         return _opinions(model_store, model, gold, data)["stacked"]
+    except Outdated as error:
+        dg.get_dagster_logger().warning(str(error))
+        return None
     except Exception as error:  # whatever it is that it cannot be read for, a comparison it is not
         dg.get_dagster_logger().error(f"The champion {model.version} cannot be scored: {error}")
         return np.full((len(gold), len(CODES)), np.nan)

@@ -28,6 +28,15 @@ TextView = Literal["light", "classic", "translated"]
 """Which text a model reads: as a reader sees it, reduced to lemmas, or translated to French."""
 
 
+# Raised whenever a stored classifier of before can no longer answer as it did. 2: text terms of writing, second-order
+# picture features, and the fusion's files.
+FORMAT = 2
+
+
+class Outdated(ValueError):
+    """A classifier that an earlier version of this program has stored, and that has to be trained again."""
+
+
 @dataclass(frozen=True)
 class Probabilities:
     """Log-probabilities (rows x 27) of a list of products; NaN in `text` or `image` where it is missing."""
@@ -142,7 +151,12 @@ class ProductClassifier:
         self.review.save(folder / "review.json")
         if self.similar is not None:
             self.similar.save(folder / "similar")
-        config = {"text_view": self.text_view, "preparation": asdict(self.preparation), "classes": CODES}
+        config = {
+            "format": FORMAT,
+            "text_view": self.text_view,
+            "preparation": asdict(self.preparation),
+            "classes": CODES,
+        }
         (folder / "classifier.json").write_text(json.dumps(config))
         version = folder_hash(folder)
         (folder / "VERSION").write_text(version)
@@ -150,8 +164,10 @@ class ProductClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a classifier; raises ValueError where it was made for other categories."""
+        """Read a classifier; ValueError where it was made for other categories, `Outdated` where it is too old."""
         config = json.loads((folder / "classifier.json").read_text())
+        if config.get("format", 1) != FORMAT:
+            raise Outdated(f"The classifier in {folder} was stored by another version of this program: train it again.")
         if tuple(config["classes"]) != CODES:
             raise ValueError(f"The classifier in {folder} was made for other categories than today's.")
         return cls(

@@ -287,6 +287,23 @@ def test_a_champion_that_cannot_be_read_is_not_simply_replaced(platform, grown):
     assert platform.registry.get("champion").version == champion.version
 
 
+def test_a_champion_of_another_version_of_the_program_stands_in_nobodys_way(platform, grown, monkeypatch):
+    """It can never answer again; were it refused a successor, there would never be one."""
+    from rakuten_assets.assets.champion import _score_or_nothing
+    from rakuten_assets.core import classifier
+    from rakuten_assets.resources import resources
+
+    monkeypatch.setattr(classifier, "FORMAT", classifier.FORMAT + 1)
+    found, gold = (
+        resources(platform.settings),
+        platform.table("products", batch_keys(platform.settings.root)[0]).head(3),
+    )
+    champion = platform.registry.get("champion")
+    assert _score_or_nothing(found["model_store"], champion, gold, found["data"]) is None
+    monkeypatch.undo()
+    assert _score_or_nothing(found["model_store"], champion, gold, found["data"]).shape == (3, 27)
+
+
 def test_a_refused_challenger_is_not_promoted_by_asking_for_the_champion_alone(platform, grown):
     champion = platform.registry.get("champion")
     run_retrain(platform, text_model={"c": 1e-7, "learning_curve": False})

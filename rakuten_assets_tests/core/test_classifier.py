@@ -1,3 +1,4 @@
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.core import classifier_files
-from rakuten_assets.core.classifier import ProductClassifier, prepare_picture
+from rakuten_assets.core.classifier import Outdated, ProductClassifier, prepare_picture
 from rakuten_assets.core.embeddings import HandmadeFeatures, TfidfEncoder
 from rakuten_assets.core.fusion import Fusion
 from rakuten_assets.core.image_models import ImageModel, KernelMap
@@ -200,6 +201,15 @@ def test_a_classifier_comes_back_from_disk_as_it_was(classifier, products, tmp_p
     assert np.abs(np.exp(new.stacked) - np.exp(old.stacked)).max() < 1e-9
     assert again.review == classifier.review
     assert again.similar_to(products[0]) == classifier.similar_to(products[0])
+
+
+def test_a_classifier_of_an_earlier_version_says_that_it_must_be_trained_again(classifier, tmp_path):
+    classifier.save(tmp_path)
+    config = json.loads((tmp_path / "classifier.json").read_text())
+    del config["format"]
+    (tmp_path / "classifier.json").write_text(json.dumps(config))
+    with pytest.raises(Outdated, match="train it again"):
+        ProductClassifier.load(tmp_path)
 
 
 def test_the_version_is_the_content(classifier, tmp_path):

@@ -77,7 +77,7 @@ def gate(
     scored_old = None if old is None else scored_new if same else _score_or_nothing(model_store, old, gold, data)
     verdict = evaluate.judge(scored_new, scored_old, labels, live=is_live, same_model=same)
     if old is not None and scored_old is None and verdict.promoted:
-        why = f"promoted: the champion {old.version} was stored by another version of this program and cannot answer"
+        why = f"promoted: the champion {old.version} was stored by an earlier version and can answer no more"
         verdict = replace(verdict, reason=why)
     registry.tag(new, "gate", verdict.reason)
     # Names the champion that was beaten: a verdict is no pass against a later one, nor for a model it never saw.
@@ -164,7 +164,7 @@ def _opinions(model_store: ModelStore, model: Registered, gold: pl.DataFrame, da
 def _score_or_nothing(model_store: ModelStore, model: Registered, gold: pl.DataFrame, data: DataRoot) -> Array | None:
     """Scores of the champion; all NaN, which the gate refuses, where its folder cannot be read any more.
 
-    None for one that another version of this program has stored: it will never answer again, so nothing is lost.
+    None for one that an earlier version of this program has stored: it will never answer again, so nothing is lost.
     """
     try:
         return _opinions(model_store, model, gold, data)["stacked"]

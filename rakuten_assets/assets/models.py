@@ -135,6 +135,7 @@ def text_model(
         metadata["learning_curve"] = _learning_curve(matter, settings, train, metadata)
     model = TextModel(embeddings.load_text_encoder(text_embeddings / "encoder"), fitted.classifier)
     view = {"view.json": (text_embeddings / "view.json").read_text()}
+    config = config.model_copy(update=chosen)  # what was trained, not that it was left to the tournament
     yield from training.finish(context, tracking, config, model, splits["productid"], log_proba, metadata, view)
 
 
@@ -181,13 +182,19 @@ def image_model(
     encoder = embeddings.image_encoder(backbones.image)
     folds = fold_of(splits["group_id"].filter(train), config.folds).to_numpy()
     others = known & ~rows.train & rows.placed
+    blocks = blocks_of(encoder)
+    if blocks and blocks[-1].end != matrix.shape[1]:
+        raise dg.Failure(
+            f"The picture vectors have {matrix.shape[1]} numbers, the encoder gives {blocks[-1].end}: another version "
+            "computed them. Run `rakuten materialize --fresh`."
+        )
     kernel, learn_from, inputs = None, cast(Learner, VectorSettings(c=config.c, balance=config.balance).fit), None
     if config.kind == "network":
         pictures = Pictures(data.path, preparation.sized(encoder.size), distinct["sha256"].to_numpy()[place])
         watched = rows.validation & known
         learn_from, inputs = _network(config, (pictures[watched], rows.codes[watched])), pictures
     else:
-        kernel = KernelMap.fit(matrix[place[learn]], config.width, blocks=blocks_of(encoder))
+        kernel = KernelMap.fit(matrix[place[learn]], config.width, blocks=blocks)
         inputs = kernel.transform(matrix)[place]
     fitted = cross_fit(inputs[train], rows.codes[train], rows.weights[train], folds, learn_from)
     log_proba = training.opinion(train, fitted, others, inputs[others])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ class TextRows:
 
 def read(folder: Path, splits: pl.DataFrame) -> TextRows:
     """The text rows of a catalogue; ValueError where the vectors are another catalogue's."""
+    if not (folder / "texts.parquet").exists():
+        raise dg.Failure("Another version made the text vectors: materialise text_embeddings first.")
     _, known = vectors.load(folder, splits["productid"])
     return TextRows(folder, splits["productid"], training.rows(splits, splits["text_weight"]), known)
 
@@ -56,7 +59,10 @@ def settings(params: Mapping[str, Any]) -> TextSettings:
     if kind in NETWORKS:
         options: dict[str, Any] = {"kind": kind, "epochs": int(params.get("epochs", 0))}
         if kind == "transformer":
-            options |= {"backbones": tuple(params["backbones"]), "pretrained": params.get("pretrained", "auto")}
+            options |= {
+                "backbones": tuple(params.get("backbones", ["camembert-base"])),
+                "pretrained": params.get("pretrained", "auto"),
+            }
         if params.get("minutes"):
             options["seconds"] = 60.0 * params["minutes"]
         return TextSettings(kind, network=TextNetworkSettings(**options))

@@ -18,7 +18,7 @@ from rakuten_assets.assets.common import whole
 from rakuten_assets.core import tournament as core
 from rakuten_assets.core.embeddings import load_text_encoder
 from rakuten_assets.core.linear import positions
-from rakuten_assets.core.text_models import TextModel
+from rakuten_assets.core.text_models import NETWORKS, TextModel
 from rakuten_assets.core.tournament import Entry, Fitted, Params
 from rakuten_assets.resources import Tracking
 
@@ -76,7 +76,7 @@ def tournament(
     order = np.random.default_rng(config.seed).permutation(train)
 
     def fit(params: Params, share: float) -> Fitted:
-        settings = text_rows.settings({"minutes": config.minutes_each, **params})
+        settings = text_rows.settings(params)
         rows = np.sort(order[: max(int(share * len(order)), 1)])
         learn = settings.learner(matter.validation(settings))
         classifier = learn(matter.inputs(settings, rows), matter.rows.codes[rows], matter.rows.weights[rows])
@@ -90,8 +90,11 @@ def tournament(
         _record(context, tracking, entry)
 
     labels = positions(matter.rows.codes[chosen])
+    # Part of what is measured: the winner is trained under the same limit.
+    limited = {"minutes": config.minutes_each}
+    named = [limited | each if each.get("kind") in NETWORKS else each for each in config.candidates]
     entries = core.hold(
-        config.candidates,
+        named,
         _searched if config.search else None,
         fit,
         labels,

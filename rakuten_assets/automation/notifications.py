@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.events import DagsterEventType
 
-from rakuten_assets.automation.jobs import retrain
+from rakuten_assets.automation.jobs import compete, retrain
 from rakuten_assets.notifier import Notifier, moment
 from rakuten_assets.postgres import lock
 from rakuten_assets.resources import Operations, Serving, Tracking
@@ -36,6 +36,10 @@ PAUSE_SECONDS = 900
 
 # A marketplace that is silent for so long has lost its sellers, or its line.
 QUIET = timedelta(days=7)
+
+
+# Jobs at whose end the gate decides.
+TRAININGS = (retrain.name, compete.name)
 
 
 @dg.op
@@ -87,7 +91,7 @@ def run_failed(context: dg.RunFailureSensorContext, operations: Operations) -> N
     run, failures = context.dagster_run, context.get_step_failure_events()
     if run.tags.get("dagster/will_retry") == "true":
         return
-    if run.job_name == retrain.name and failures and all(is_verdict(failure) for failure in failures):
+    if run.job_name in TRAININGS and failures and all(is_verdict(failure) for failure in failures):
         _tell(operations, f"refused:{run.run_id}", _refused(context))
     elif run.job_name == notify.name:
         # Once a day: each of these is one more thing that is due, and they must not feed each other.
@@ -98,7 +102,7 @@ def run_failed(context: dg.RunFailureSensorContext, operations: Operations) -> N
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[retrain],
+    monitored_jobs=[retrain, compete],
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells people of a new champion.",
@@ -209,7 +213,7 @@ def _failed(context: dg.RunFailureSensorContext, failures: Sequence[dg.DagsterEv
     record = context.instance.get_run_record_by_id(run.run_id)
     ended = moment(datetime.fromtimestamp(record.end_time, UTC)) if record and record.end_time else "unknown"
     return News(
-        "training_failed" if run.job_name == retrain.name else "run_failed",
+        "training_failed" if run.job_name in TRAININGS else "run_failed",
         f"{run.job_name} failed{where}",
         f"{errors[0]}{others}\n{_why(run)}\nFailed: {ended}",
         _page(run),

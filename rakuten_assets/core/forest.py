@@ -73,5 +73,10 @@ class ForestClassifier:
 
 
 def _sound(tree: Any, features: int) -> bool:
-    children = np.concatenate([tree.children_left, tree.children_right])
-    return bool(((children >= -1) & (children < tree.node_count)).all() and (tree.feature < features).all())
+    """Whether every way through a tree goes on, from node to later node, by features that there are, to a leaf."""
+    left, right, here = tree.children_left, tree.children_right, np.arange(tree.node_count)
+    inner = left != -1
+    children = np.stack([left, right])[:, inner]
+    goes_on = (children > here[inner]).all() and (children < tree.node_count).all() and (right[~inner] == -1).all()
+    asked = tree.feature[inner]
+    return bool(tree.node_count and goes_on and (asked >= 0).all() and (asked < features).all())

@@ -183,7 +183,8 @@ class ImageNetwork:
         logits = [np.empty((0, len(CODES)))]
         for at in range(0, len(pictures), step):
             pixels = _pixels([pictures[row] for row in range(at, min(at + step, len(pictures)))], size)
-            with torch.inference_mode(), precision(self.settings.mixed_precision):
+            # In fp32 also on a GPU: an answer must not depend on where it is given.
+            with torch.inference_mode():
                 logits.append(self.model(_normal(pixels, self.model)).double().cpu().numpy())
         return np.concatenate(logits)
 
@@ -230,6 +231,7 @@ class _Training:
 
     def run(self, validation: tuple[Pictures, Codes] | None, progress: Progress | None) -> list[Epoch]:
         """Train until the epochs, the patience or the time is used up, and put the best weights back."""
+        validation = validation if validation and len(validation[1]) else None
         model, settings = self._network.model, self._settings
         schedule = _schedule(self._optimiser, settings)
         began, history, best, kept = time.monotonic(), list[Epoch](), -1, dict[str, Any]()

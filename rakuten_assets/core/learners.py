@@ -82,10 +82,10 @@ def cross_fit(rows: Any, codes: Codes, row_weights: Array, folds: NDArray[np.int
     # One after the other: liblinear copies the vectors twice, which bounds what fits into memory, and draws from
     # one random state a process, so that two threads at once would make the result a matter of luck.
     teach, parts = row_weights > 0, np.unique(folds)
-    whole, *others = [fit(teach), *(fit(teach & (folds != part)) for part in parts)]
+    whole = fit(teach)
     log_proba = np.full((len(codes), len(CODES)), NEVER)
-    for part, other in zip(parts, others, strict=True):
-        log_proba[folds == part] = other.log_proba(rows[folds == part])
+    for part in parts:
+        log_proba[folds == part] = fit(teach & (folds != part)).log_proba(rows[folds == part])
     factor = fit_temperature(log_proba[teach], positions(codes[teach]))
     calibrated: Any = replace(cast(Any, whole), scale=whole.scale * factor)
     return CrossFit(calibrated, log_softmax(factor * log_proba))

@@ -296,7 +296,7 @@ def _scored(log_proba: Array, labels: Labels) -> list[str]:
 
 def _beside(compared: Compared | None) -> str:
     if compared is None:
-        return "There was no champion before that the gate could compare it with."
+        return "There was no champion before, or none that could still answer, for the gate to compare it with."
     rows = [
         [name, str(each.n), *map(_number, (each.weighted_f1, each.macro_f1, each.accuracy, each.ece))]
         for name, each in (("this model", compared.ours), (f"version {compared.version}", compared.theirs))

@@ -23,6 +23,9 @@ SHARES = (0.25, 1.0)
 # Candidates that are measured in full before any can be hopeless.
 AT_LEAST = 3
 
+# Candidates of a tournament: on a small catalogue a fit takes no time, and a run in MLflow each would be thousands.
+AT_MOST = 150
+
 Params = Mapping[str, Any]
 """What a candidate is: `kind`, and the settings of that kind."""
 
@@ -79,7 +82,7 @@ class Entry:
 
 
 Fit = Callable[[Params, float], Fitted]
-"""A candidate and the share of the train rows to fit it on. It raises OSError or ValueError where it cannot be had."""
+"""A candidate and the share of the train rows to fit it on. It raises where the candidate cannot be had."""
 
 
 def hold(
@@ -114,7 +117,7 @@ def hold(
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         entries.append(entry)
         told(entry)
-        if time.monotonic() >= end:
+        if time.monotonic() >= end or len(entries) >= AT_MOST:
             break
     return sorted(entries, key=_standing)
 
@@ -140,8 +143,8 @@ def _measured(trial: Any, params: Params, fit: Fit, labels: NDArray[np.intp]) ->
             if share < 1 and trial.should_prune():
                 outcome = "hopeless"
                 break
-    except (OSError, ValueError, ImportError) as error:
-        fitted, outcome = None, f"cannot be had: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    except Exception as error:  # whatever one candidate cannot do must not cost the results of the others
+        fitted, outcome = None, f"cannot be had: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
     answered = fitted.log_proba if fitted else np.empty((0, len(CODES)))
     if fitted:
         answered = log_softmax(fit_temperature(answered, labels) * answered)

@@ -287,7 +287,7 @@ def test_a_champion_that_cannot_be_read_is_not_simply_replaced(platform, grown):
     assert platform.registry.get("champion").version == champion.version
 
 
-def test_a_champion_of_another_version_of_the_program_stands_in_nobodys_way(platform, grown, monkeypatch):
+def test_a_champion_of_an_earlier_version_of_the_program_stands_in_nobodys_way(platform, grown, monkeypatch):
     """It can never answer again; were it refused a successor, there would never be one."""
     from rakuten_assets.assets.champion import _score_or_nothing
     from rakuten_assets.core import classifier

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from rakuten_assets.core.calibration import NEVER
 from rakuten_assets.core.embeddings import TfidfEncoder
 from rakuten_assets.core.explain_image import log_odds
 from rakuten_assets.core.explain_text import explain_text
-from rakuten_assets.core.forest import ForestClassifier
+from rakuten_assets.core.forest import ForestClassifier, _sound
 from rakuten_assets.core.learners import VectorSettings, cross_fit
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.rebalance import rebalanced
@@ -133,6 +134,19 @@ skops.io.dump(Evil(), {str(tmp_path / "forest.skops")!r})
     (tmp_path / "good" / "forest.skops").write_bytes((tmp_path / "forest.skops").read_bytes())
     with pytest.raises(Exception, match=r"(?i)untrusted"):
         ForestClassifier.load(tmp_path / "good")
+
+
+@pytest.mark.parametrize("harm", ["a circle", "no such feature"])
+def test_a_damaged_forest_is_refused(harm, shelf, encoder):
+    texts, codes = shelf
+    tree = (
+        ForestClassifier.fit(encoder.transform(texts), codes, np.ones(len(codes)), trees=1).forest.estimators_[0].tree_
+    )
+    features = encoder.transform(texts).shape[1]
+    assert _sound(tree, features)
+    parts = {name: getattr(tree, name).copy() for name in ("children_left", "children_right", "feature")}
+    parts["children_left" if harm == "a circle" else "feature"][0] = 0 if harm == "a circle" else -99
+    assert not _sound(SimpleNamespace(node_count=tree.node_count, **parts), features)
 
 
 def test_no_model_of_an_unknown_kind():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rakuten_assets.core.calibration import log_softmax
-from rakuten_assets.core.tournament import Fitted, hold
+from rakuten_assets.core.tournament import AT_MOST, Fitted, hold
 
 LABELS = np.tile(np.arange(27), 20)
 
@@ -54,16 +54,28 @@ def test_a_hopeless_candidate_never_wins_whatever_it_scored():
 
 def test_one_that_cannot_be_had_says_why_and_stops_nobody():
     board = hold([{"kind": "absent"}, *named(2.0)], None, fit, LABELS, seconds=60)
-    assert [entry.outcome for entry in board] == ["measured", "cannot be had: there are no weights of it here"]
+    assert [entry.outcome for entry in board] == ["measured", "cannot be had: OSError: there are no weights of it here"]
     assert board[1].row()["weighted_f1"] is None
 
 
-def test_a_fault_of_the_program_is_not_taken_for_a_missing_model():
+def test_what_one_cannot_do_costs_nobody_else_a_result():
     def broken(params, share):
-        raise ZeroDivisionError
+        if params["sureness"] == 1.0:
+            raise RuntimeError("no neighbours")
+        return fit(params, share)
 
-    with pytest.raises(ZeroDivisionError):
-        hold(named(1.0), None, broken, LABELS, seconds=60)
+    board = hold(named(2.0, 1.0), None, broken, LABELS, seconds=60)
+    assert [entry.outcome for entry in board] == ["measured", "cannot be had: RuntimeError: no neighbours"]
+
+
+def test_a_tournament_ends_where_nobody_takes_any_time():
+    def search(trial):
+        return {"kind": "svm", "sureness": trial.suggest_float("sureness", 0.5, 0.6)}
+
+    def instant(params, share):
+        raise ValueError
+
+    assert len(hold([], search, instant, LABELS, seconds=60)) == AT_MOST
 
 
 def test_the_search_goes_on_until_the_time_is_over_and_finds_better():

@@ -167,9 +167,7 @@ class ProductClassifier:
         """Read a classifier; ValueError where it was made for other categories, `Outdated` where it is too old."""
         config = json.loads((folder / "classifier.json").read_text())
         if config.get("format", 1) < FORMAT:
-            raise Outdated(
-                f"The classifier in {folder} was stored by an earlier version: train it again."
-            )
+            raise Outdated(f"The classifier in {folder} was stored by an earlier version: train it again.")
         if config["format"] > FORMAT:
             raise ValueError(f"The classifier in {folder} was stored by a later version of this program.")
         if tuple(config["classes"]) != CODES:

@@ -145,10 +145,10 @@ def _chosen(context: dg.AssetExecutionContext, config: TextModelConfig) -> tuple
     if config.kind != "best":
         return asked, "the run's configuration"
     event = context.instance.get_latest_materialization_event(TOURNAMENT)
-    found = event.asset_materialization.metadata.get("winner") if event and event.asset_materialization else None
-    if found is None:
+    if event is None or event.asset_materialization is None:
         return asked | {"kind": "svm"}, "the defaults: no tournament was held"
-    return asked | dict(cast(Any, found.value)), f"the tournament of run {event.run_id[:8]}" if event else ""
+    winner: Any = event.asset_materialization.metadata["winner"].value
+    return asked | winner, f"the tournament of run {event.run_id[:8]}"
 
 
 @whole("models", kinds={"scikitlearn", "mlflow"}, code_version="2", io_manager_key="folders")

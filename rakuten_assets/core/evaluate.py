@@ -51,12 +51,19 @@ def score(log_proba: Array, labels: Labels) -> Scores | None:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A difference of weighted F1, with the 95 % interval of its bootstrap."""
+class Interval:
+    """A weighted F1 with the 95 % interval of its bootstrap."""
 
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+class Difference(Interval):
+    """A difference of weighted F1, with the 95 % interval of its bootstrap."""
 
     def __str__(self) -> str:
         return f"{self.value:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
@@ -75,18 +82,6 @@ def difference(new: Labels, old: Labels, labels: Labels, draws: int = 1000, seed
         drawn[draw] = _weighted_f1(codes_new[rows]) - _weighted_f1(codes_old[rows])
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Difference(_weighted_f1(codes_new) - _weighted_f1(codes_old), float(low), float(high))
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A weighted F1 with the 95 % interval of its bootstrap."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 def interval(predicted: Labels, labels: Labels, draws: int = 1000, seed: int = 0) -> Interval:

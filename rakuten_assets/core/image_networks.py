@@ -17,7 +17,7 @@ from PIL.Image import Image
 
 from rakuten_assets.core.calibration import NEVER, Array, fit_temperature, log_softmax
 from rakuten_assets.core.evaluate import score
-from rakuten_assets.core.linear import positions
+from rakuten_assets.core.linear import class_weights, positions
 from rakuten_assets.core.networks import Epoch, Progress, device, half, precision, seeded
 from rakuten_assets.core.taxonomy import CODES
 
@@ -127,7 +127,8 @@ class ImageNetwork:
             raise ValueError("no row has a weight: there is nothing to learn")
         labels = positions(codes)
         seen = np.isin(np.arange(len(CODES)), labels[rows])
-        weights = row_weights * _class_weights(labels, rows, settings.balance)
+        weights = np.zeros(len(codes))
+        weights[rows] = row_weights[rows] * class_weights(codes[rows], settings.balance)
         with seeded(settings.seed):
             model = _build(settings, pretrained=settings.pretrained)
             network = cls(model, replace(settings, size=_size(model, settings)), seen)
@@ -550,13 +551,6 @@ def _schedule(optimiser: Any, settings: NetworkSettings) -> Callable[[Epoch], No
 
 def _better(new: Epoch, old: Epoch) -> bool:
     return (new.validation_f1, -new.validation_loss) > (old.validation_f1, -old.validation_loss)
-
-
-def _class_weights(labels: Rows, rows: Rows, balance: float) -> Array:
-    """For each label how much its class is lifted, by what is learnt from."""
-    counts = np.maximum(np.bincount(labels[rows], minlength=len(CODES)), 1)
-    lifted: Array = (len(rows) / (np.count_nonzero(np.bincount(labels[rows])) * counts)) ** balance
-    return lifted[labels]
 
 
 def _channels_last() -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rakuten_assets.core.calibration import NEVER, Array, fit_temperature, log_softmax
 from rakuten_assets.core.evaluate import score
-from rakuten_assets.core.linear import positions
+from rakuten_assets.core.linear import class_weights, positions
 from rakuten_assets.core.networks import Epoch, Progress, half, precision, seeded
 from rakuten_assets.core.taxonomy import CODES
 
@@ -169,14 +169,12 @@ class TextNetwork:
         On a CPU the same seed gives the same network. `progress` hears each epoch. ValueError where no row has weight;
         OSError where a backbone cannot be had: nothing else is ever taken in its place.
         """
-        from sklearn.utils.class_weight import compute_sample_weight
-
         rows = np.flatnonzero(row_weights > 0)
         if not len(rows):
             raise ValueError("no row has a weight: there is nothing to learn")
         texts, labels = [texts[int(row)] for row in rows], positions(codes[rows])
         seen = np.isin(np.arange(len(CODES)), labels)
-        weights = row_weights[rows] * compute_sample_weight("balanced", labels) ** settings.balance
+        weights = row_weights[rows] * class_weights(codes[rows], settings.balance)
         with seeded(settings.seed):
             network = cls._begun(texts, seen, settings)
             history = network._train(texts, labels, weights, validation, progress)

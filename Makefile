@@ -45,7 +45,7 @@ install: .venv/.synced ## a virtual environment that is exactly requirements.loc
 
 lock: | $(UV)          ## after a change of dependencies
 	$(UV) pip compile --quiet --universal --no-header --python-version 3.11 \
-	  --extra assets --extra backbones --extra serving --extra webapp --group dev pyproject.toml --output-file requirements.lock
+	  --extra assets --extra backbones --extra serving --extra webapp --extra cluster --group dev pyproject.toml --output-file requirements.lock
 	$(PINS) --output-file serving/requirements.txt
 	$(PINS) --extra backbones --output-file serving/requirements-torch.txt
 

@@ -69,8 +69,10 @@ def another(folder: Path, target: Path) -> Path:
     from rakuten_assets.core.parity import write_examples
 
     classifier = ProductClassifier.load(folder)
-    on_text, on_image, on_both = classifier.fusion.temperatures
-    hotter = replace(classifier.fusion, temperatures=(FACTOR * on_text, FACTOR * on_image, FACTOR * on_both))
+    hotter = replace(
+        classifier.fusion,
+        calibrations=tuple(replace(each, factor=FACTOR * each.factor) for each in classifier.fusion.calibrations),
+    )
     replace(classifier, fusion=hotter).save(target)
     write_examples(target, ProductClassifier.load(target))
     return target

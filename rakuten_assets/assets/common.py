@@ -16,6 +16,8 @@ batches = dg.DynamicPartitionsDefinition(name=BATCHES)
 """Deliveries cut into batches of at most `RAKUTEN_BATCH_SIZE` products; one partition each."""
 
 TOURNAMENT = dg.AssetKey("tournament")
+IMAGE_TOURNAMENT = dg.AssetKey("image_tournament")
+FUSION_TOURNAMENT = dg.AssetKey("fusion_tournament")
 """Where the models compete; held when a person wants to, so nothing waits for it."""
 
 OWNERS = ["team:catalogue"]

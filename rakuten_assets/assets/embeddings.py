@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import dagster as dg
 import numpy as np
@@ -15,6 +16,7 @@ from rakuten_assets.assets.common import ahead, per_batch, whole
 from rakuten_assets.core import embeddings, vectors
 from rakuten_assets.core.classifier import TextView, prepare_picture, viewed
 from rakuten_assets.core.deliveries import read_picture
+from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.resources import Backbones, DataRoot, Preparation, Translation
 
 
@@ -27,6 +29,10 @@ class TextEmbeddingsConfig(dg.Config):
     max_features: int = Field(
         200_000, gt=0, description="Most frequent words, and as many character n-grams, that are kept"
     )
+    vocabulary: Literal["train", "all"] = Field(
+        "train",
+        description="Whose words are learnt: train rows', or those of every text but the gold ones, also unlabelled",
+    )
 
 
 @whole("features", kinds={"scikitlearn"}, code_version="2", io_manager_key="folders")
@@ -38,12 +44,15 @@ def text_embeddings(
     backbones: Backbones,
     translation: Translation,
 ) -> Iterator[dg.MaterializeResult[Path]]:
-    """A vector for each product's text, by an encoder that learnt its vocabulary from train rows alone."""
+    """A vector for each product's text, by an encoder that learnt its vocabulary from no gold row."""
     if config.text_view == "translated" and translation.kind != "glossary":
         # Its folder holds the whole classifier, and of the translators the glossary alone fits into it.
         raise dg.Failure("Models that read translated text need RAKUTEN_TRANSLATOR=glossary: it is served with them.")
     texts = cleaned_text.with_columns(translated_text["translated"]).select("productid", viewed(config.text_view))
-    train = texts.filter((splits["split"] == "train") & (splits["text_weight"] > 0))["text"]
+    own = (splits["split"] == "train") & (splits["text_weight"] > 0)
+    if config.vocabulary == "all":
+        own = ~splits["split"].is_in(["gold", LIVE_GOLD]) & (texts["text"] != "") & texts["text"].is_first_distinct()
+    train = texts.filter(own)["text"]
     if train.is_empty():
         raise dg.Failure("No train product has a text: there is nothing to learn a vocabulary from.")
     encoder = embeddings.fit_text_encoder(backbones.text, train.to_list(), config.max_features)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, cast
+from typing import Literal
 
 import dagster as dg
 import numpy as np
@@ -11,15 +11,14 @@ import polars as pl
 from pydantic import Field
 
 from rakuten_assets import plots
-from rakuten_assets.assets import text_rows, training
-from rakuten_assets.assets.common import TOURNAMENT, whole
-from rakuten_assets.assets.pictures import Pictures
-from rakuten_assets.core import embeddings, evaluate, parity, vectors
+from rakuten_assets.assets import competition, image_rows, text_rows, training
+from rakuten_assets.assets.common import FUSION_TOURNAMENT, IMAGE_TOURNAMENT, TOURNAMENT, whole
+from rakuten_assets.core import embeddings, evaluate, parity
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.fusion import Fusion, Opinions, Strategy
-from rakuten_assets.core.image_models import ImageModel, KernelMap, blocks_of
-from rakuten_assets.core.image_networks import ImageNetwork, NetworkSettings
-from rakuten_assets.core.learners import Learner, VectorSettings, cross_fit
+from rakuten_assets.core.image_models import ImageModel
+from rakuten_assets.core.image_networks import ImageNetwork
+from rakuten_assets.core.learners import cross_fit
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.rebalance import Rebalancing
 from rakuten_assets.core.review import ReviewThresholds
@@ -53,6 +52,13 @@ class TextModelConfig(FoldsConfig):
     rebalance: Rebalancing = Field("none", description="svm, logistic, forest: how rare classes get more rows")
     trees: int = Field(200, gt=0, description="forest: its trees")
     depth: int = Field(0, ge=0, description="forest: how deep a tree may grow; 0: until its leaves are pure")
+    pseudo_labels: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="svm, logistic, forest: share of the texts without a label that a teacher labels for a student; "
+        "0: nobody learns from what no person has said",
+    )
     backbones: list[str] = Field(
         ["camembert-base"], description="transformer: hub names or local folders; two are read side by side"
     )
@@ -67,9 +73,10 @@ class TextModelConfig(FoldsConfig):
 class ImageModelConfig(FoldsConfig):
     """Which image model is trained, and how."""
 
-    kind: Literal["kernel", "network"] = Field(
-        "kernel",
-        description="kernel: a Gaussian-kernel machine on the stored vectors; network: learns from the pictures",
+    kind: Literal["best", "kernel", "network"] = Field(
+        "best",
+        description="best: the winner of the last image tournament, or a kernel machine where none was held; "
+        "kernel: a Gaussian-kernel machine on the stored vectors; network: learns from the pictures",
     )
     c: float = Field(3.0, gt=0, description="kernel: inverse of the regularisation")
     balance: float = Field(0.5, ge=0, le=1, description="0: as delivered; 1: every class weighs the same")
@@ -84,25 +91,18 @@ class ImageModelConfig(FoldsConfig):
     epochs: int = Field(30, gt=0, description="network: passes over the pictures at most")
     minutes: float = Field(0, ge=0, description="network: time after which a fit ends with its best epoch; 0: none")
 
-    def network(self) -> NetworkSettings:
-        """The settings of the network."""
-        return NetworkSettings(
-            architecture=self.architecture,
-            pretrained={"none": False, "hub": True}.get(self.pretrained, self.pretrained),
-            trained_stages=None if self.trained_stages < 0 else self.trained_stages,
-            balance=self.balance,
-            epochs=self.epochs,
-            seconds=60 * self.minutes or None,
-        )
-
 
 class StackedModelConfig(dg.Config):
     """Settings of the fusion."""
 
-    strategy: Strategy = Field("blend", description="How the two opinions become one; see core.stacking")
+    strategy: Literal["best", Strategy] = Field(
+        "best",
+        description="How the two opinions become one, see core.stacking; best: the winner of the last fusion "
+        "tournament, or blend where none was held",
+    )
 
 
-@whole("models", kinds={"scikitlearn", "mlflow"}, code_version="2", io_manager_key="folders", deps=[TOURNAMENT])
+@whole("models", kinds={"scikitlearn", "mlflow"}, code_version="3", io_manager_key="folders", deps=[TOURNAMENT])
 def text_model(
     context: dg.AssetExecutionContext,
     config: TextModelConfig,
@@ -111,23 +111,25 @@ def text_model(
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[Path]]:
     """The text model that won the last tournament, or the one that is asked for, calibrated out of fold."""
-    chosen, decided_by = _chosen(context, config)
+    asked = config.model_dump(exclude={"folds", "learning_curve"})
+    chosen, decided_by = competition.chosen(context, TOURNAMENT, asked, "kind", "svm")
     matter = text_rows.read(text_embeddings, splits)
+    settings = text_rows.settings(chosen)
     train = matter.rows.train & matter.known
     if not (train & (matter.rows.weights > 0)).any():
         raise dg.Failure("No train product has a text and a label: there is nothing to train a text model on.")
-    settings = text_rows.settings(chosen)
+    taught = matter.rows.taught(watched=settings.reads_texts) & matter.known
     # One matrix at a time: the training needs the memory.
     fitted = cross_fit(
-        matter.inputs(settings, train),
-        matter.rows.codes[train],
-        matter.rows.weights[train],
-        fold_of(splits["group_id"].filter(train), config.folds).to_numpy(),
-        settings.learner(matter.validation(settings)),
+        matter.inputs(settings, taught),
+        matter.rows.codes[taught],
+        matter.rows.weights[taught],
+        fold_of(splits["group_id"].filter(taught), config.folds).to_numpy(),
+        matter.learner(settings),
     )
-    others = matter.known & ~matter.rows.train & matter.rows.placed
-    log_proba = training.opinion(train, fitted, others, matter.inputs(settings, others))
-    metadata = training.report(log_proba, matter.rows)
+    others = matter.known & ~taught & matter.rows.placed
+    log_proba = training.opinion(taught, fitted, others, matter.inputs(settings, others))
+    metadata = training.report(log_proba, matter.rows) | {"taught_rows": int(taught.sum())}
     metadata |= {"kind": settings.kind, "settings": dg.MetadataValue.json(chosen), "decided_by": decided_by}
     if isinstance(fitted.classifier, TextNetwork):
         metadata |= text_rows.history(fitted.classifier)
@@ -139,19 +141,13 @@ def text_model(
     yield from training.finish(context, tracking, config, model, splits["productid"], log_proba, metadata, view)
 
 
-def _chosen(context: dg.AssetExecutionContext, config: TextModelConfig) -> tuple[dict[str, Any], str]:
-    """What is trained, and who decided that."""
-    asked = config.model_dump(exclude={"folds", "learning_curve"})
-    if config.kind != "best":
-        return asked, "the run's configuration"
-    event = context.instance.get_latest_materialization_event(TOURNAMENT)
-    if event is None or event.asset_materialization is None:
-        return asked | {"kind": "svm"}, "the defaults: no tournament was held"
-    winner: Any = event.asset_materialization.metadata["winner"].value
-    return asked | winner, f"the tournament of run {event.run_id[:8]}"
-
-
-@whole("models", kinds={"scikitlearn", "mlflow"}, code_version="2", io_manager_key="folders")
+@whole(
+    "models",
+    kinds={"scikitlearn", "mlflow"},
+    code_version="3",
+    io_manager_key="folders",
+    deps=[IMAGE_TOURNAMENT],
+)
 def image_model(
     context: dg.AssetExecutionContext,
     config: ImageModelConfig,
@@ -164,67 +160,32 @@ def image_model(
     tracking: Tracking,
 ) -> Iterator[dg.MaterializeResult[Path]]:
     """A kernel machine on the image vectors, or a network; duplicates weigh as their clusters say."""
-    own = splits.select("productid").join(
-        deduplicated_images.select("productid", "sha256"), on="productid", how="left", maintain_order="left"
-    )
-    distinct = image_embeddings.unique("sha256", keep="first", maintain_order=True).with_row_index("at")
-    at = own.join(distinct.select("sha256", "at"), on="sha256", how="left", maintain_order="left")["at"]
-    known, place = at.is_not_null().to_numpy(), at.fill_null(0).to_numpy()
-    matrix = vectors.matrix(distinct["vector"])
-    rows = training.rows(splits, splits["image_weight"])
-    train = rows.train & known
-    learn = train & (rows.weights > 0)
+    asked = config.model_dump(exclude={"folds"})
+    settings, decided_by = competition.chosen(context, IMAGE_TOURNAMENT, asked, "kind", "kernel")
+    matter = image_rows.read(splits, deduplicated_images, image_embeddings, data.path, preparation, backbones.image)
+    rows, known = matter.rows, matter.known
+    taught = rows.taught(watched=settings["kind"] == "network") & known
+    learn = taught & (rows.weights > 0)
     if not learn.any():
         # A catalogue without pictures is judged by its texts; the stack is told that there is no opinion.
         nothing = np.full((len(splits), len(CODES)), np.nan)
         yield from training.finish(context, tracking, config, None, splits["productid"], nothing, {"train_rows": 0})
         return
-    encoder = embeddings.image_encoder(backbones.image)
-    folds = fold_of(splits["group_id"].filter(train), config.folds).to_numpy()
-    others = known & ~rows.train & rows.placed
-    blocks = blocks_of(encoder)
-    if blocks and blocks[-1].end != matrix.shape[1]:
-        raise dg.Failure(
-            f"The picture vectors have {matrix.shape[1]} numbers, the encoder gives {blocks[-1].end}: another version "
-            "computed them. Run `rakuten materialize --fresh`."
-        )
-    kernel, learn_from, inputs = None, cast(Learner, VectorSettings(c=config.c, balance=config.balance).fit), None
-    if config.kind == "network":
-        pictures = Pictures(data.path, preparation.sized(encoder.size), distinct["sha256"].to_numpy()[place])
-        watched = rows.validation & known
-        learn_from, inputs = _network(config, (pictures[watched], rows.codes[watched])), pictures
-    else:
-        kernel = KernelMap.fit(matrix[place[learn]], config.width, blocks=blocks)
-        inputs = kernel.transform(matrix)[place]
-    fitted = cross_fit(inputs[train], rows.codes[train], rows.weights[train], folds, learn_from)
-    log_proba = training.opinion(train, fitted, others, inputs[others])
-    metadata = training.report(log_proba, rows) | {"kind": config.kind}
+    folds = fold_of(splits["group_id"].filter(taught), config.folds).to_numpy()
+    others = known & ~taught & rows.placed
+    kernel, inputs, learn_from = matter.prepared(settings, learn)
+    fitted = cross_fit(inputs[taught], rows.codes[taught], rows.weights[taught], folds, learn_from)
+    log_proba = training.opinion(taught, fitted, others, inputs[others])
+    metadata = training.report(log_proba, rows) | {"kind": settings["kind"], "taught_rows": int(taught.sum())}
+    metadata |= {"settings": dg.MetadataValue.json(settings), "decided_by": decided_by}
     if isinstance(fitted.classifier, ImageNetwork):
-        metadata |= _learning(fitted.classifier)
-    model = ImageModel(encoder, kernel, cast(Any, fitted.classifier))
+        metadata |= image_rows.history(fitted.classifier)
+    config = config.model_copy(update=settings)
+    model = matter.model(kernel, fitted.classifier)
     yield from training.finish(context, tracking, config, model, splits["productid"], log_proba, metadata)
 
 
-def _network(config: ImageModelConfig, validation: tuple[Pictures, Any]) -> Learner:
-    """The verb that fits a network; it stops early by `validation`."""
-
-    def fit(pictures: Pictures, codes: Any, row_weights: Any) -> ImageNetwork:
-        return ImageNetwork.fit(cast(Any, pictures), codes, row_weights, cast(Any, validation), config.network())
-
-    return fit
-
-
-def _learning(network: ImageNetwork) -> dict[str, Any]:
-    """How a network learnt."""
-    curve = {"validation": [epoch.validation_f1 for epoch in network.history]}
-    epochs = [epoch.number for epoch in network.history]
-    return {
-        "weights": str(network.settings.pretrained or "none: random weights"),
-        "learning": plots.lines(epochs, curve, "Learning", "epoch", "weighted F1"),
-    }
-
-
-@whole("models", kinds={"xgboost", "mlflow"}, code_version="2", io_manager_key="folders")
+@whole("models", kinds={"xgboost", "mlflow"}, code_version="2", io_manager_key="folders", deps=[FUSION_TOURNAMENT])
 def stacked_model(
     context: dg.AssetExecutionContext,
     config: StackedModelConfig,
@@ -241,8 +202,9 @@ def stacked_model(
     heard = opinions.has_text | opinions.has_image
     train = rows.train & heard & (rows.weights > 0)
     validation = rows.validation & heard
+    settings, decided_by = competition.chosen(context, FUSION_TOURNAMENT, config.model_dump(), "strategy", "blend")
     fusion = Fusion.fit(
-        config.strategy,
+        settings["strategy"],
         opinions[train],
         positions(rows.codes[train]),
         opinions[validation],
@@ -251,7 +213,7 @@ def stacked_model(
     log_proba = np.full_like(opinions.text, np.nan)
     log_proba[heard] = fusion.log_proba(opinions[heard])
     metadata = training.report(log_proba, rows) | _against_text(log_proba, opinions, rows)
-    metadata["fusion"] = fusion.method
+    metadata |= {"fusion": fusion.method, "decided_by": decided_by}
     review = ReviewThresholds.fit(log_proba[validation], positions(rows.codes[validation]))
     metadata |= _reviewed(review, log_proba, opinions, rows)
     pictures = image_model / "model"

@@ -17,7 +17,7 @@ from rakuten_assets.core import drift, drift_page
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.drift_concept import concept
 from rakuten_assets.core.drift_features import features
-from rakuten_assets.core.drift_reference import MINIMUM, REFERENCE_ROWS, WINDOW_ROWS, Reference
+from rakuten_assets.core.drift_reference import MINIMUM, PREDICTIONS, REFERENCE_ROWS, WINDOW_ROWS, Reference
 from rakuten_assets.core.feedback import ANSWERS, last, productid, version
 from rakuten_assets.core.splits import LIVE_GOLD
 from rakuten_assets.resources import DataRoot, ModelStore, Operations, Tracking
@@ -64,7 +64,8 @@ def drift_reference(
     """What the champion was trained for, as rows of features that windows of production are compared with.
 
     A champion that has seen production is compared with the production of its day, so that a drift that it has learnt
-    is found no more; the first one with the products of its catalogue that it did not learn from.
+    is found no more; the first one with its catalogue's products that are held out: all of them for what they are, the
+    gold ones for what it answers, since models are chosen on validation rows and then learn from them too.
     """
     model = tracking.registry.get("champion")
     if model is None:
@@ -78,7 +79,7 @@ def drift_reference(
     # As many as are compared: features of a picture take 20 ms.
     rows = rows.sample(min(len(rows), REFERENCE_ROWS), seed=0)
     classifier = ProductClassifier.load(model_store.fetch(model.folder))
-    table = features(_products(rows, data), classifier)
+    table = _unlearnt(features(_products(rows, data), classifier), rows)
     return dg.MaterializeResult(
         value=table,
         metadata={"rows": len(table), "source": source, "champion": model.version},
@@ -193,7 +194,15 @@ def _kept(
 
 def _held_out(splits: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     placed = splits.filter(pl.col("split").is_in(["validation", "gold", LIVE_GOLD]))
-    return products.join(placed.select("productid"), on="productid", how="semi", maintain_order="left")
+    own = placed.select("productid", learnt=pl.col("split") == "validation")
+    return products.join(own, on="productid", how="inner", maintain_order="left")
+
+
+def _unlearnt(table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Without what the champion says of products that it has learnt from: it is surer of them than of new ones."""
+    if "learnt" not in rows.columns:
+        return table
+    return table.with_columns(pl.when(~rows["learnt"]).then(pl.col(name)).alias(name) for name in sorted(PREDICTIONS))
 
 
 def _last_window(operations: Operations, splits: pl.DataFrame) -> pl.DataFrame:
@@ -207,8 +216,8 @@ def _last_window(operations: Operations, splits: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=ANSWERS)
     rows = operations.store.labels.answers(report.version, since=report.since)
     window = pl.DataFrame(rows, schema=ANSWERS, orient="row").filter(pl.col("at") <= report.until)
-    train = splits.filter((pl.col("split") == "train") & pl.col("prdtypecode").is_not_null())["productid"]
-    learnt = window.select(productid().is_in(train.implode())).to_series()
+    taught = pl.col("split").is_in(["train", "validation"]) & pl.col("prdtypecode").is_not_null()
+    learnt = window.select(productid().is_in(splits.filter(taught)["productid"].implode())).to_series()
     return window.filter(~learnt) if learnt.sum() >= LEARNT else window.clear()
 
 

@@ -42,6 +42,13 @@ class Rows:
     def placed(self) -> Mask:
         return self.train | self.validation | self.gold | self.live_gold
 
+    def taught(self, watched: bool) -> Mask:
+        """Who a model learns from: validation rows as well, unless it is stopped early by them (`watched`).
+
+        What was to be chosen on them has been chosen by then; its opinions of them are given out of fold.
+        """
+        return self.train if watched else self.train | self.validation
+
 
 def rows(splits: pl.DataFrame, weights: pl.Series) -> Rows:
     """The rows of a `splits` table, with one modality's weights."""
@@ -53,10 +60,10 @@ def rows(splits: pl.DataFrame, weights: pl.Series) -> Rows:
     return Rows(codes, weights.to_numpy(), train, validation, gold, live_gold)
 
 
-def opinion(train: Mask, fitted: CrossFit, others: Mask, inputs: Any) -> Array:
-    """Log-probabilities of all products: out of fold for train rows, by the whole model for `inputs`, the others'."""
-    table = np.full((len(train), len(CODES)), np.nan)
-    table[train] = fitted.log_proba
+def opinion(taught: Mask, fitted: CrossFit, others: Mask, inputs: Any) -> Array:
+    """Log-probabilities of all products: out of fold for `taught` rows, by the whole model for the others' `inputs`."""
+    table = np.full((len(taught), len(CODES)), np.nan)
+    table[taught] = fitted.log_proba
     if others.any():
         table[others] = fitted.classifier.log_proba(inputs)
     return table

@@ -7,7 +7,9 @@ import dagster as dg
 from rakuten_assets.assets import ALL_ASSETS
 from rakuten_assets.assets.common import register_batches
 from rakuten_assets.assets.feedback import feedback, labelled_products
-from rakuten_assets.assets.models import text_model
+from rakuten_assets.assets.fusion_tournament import fusion_tournament
+from rakuten_assets.assets.image_tournament import image_tournament
+from rakuten_assets.assets.models import image_model, text_model
 from rakuten_assets.assets.monitoring import drift_report, predictions
 from rakuten_assets.assets.tournament import tournament
 from rakuten_assets.core.deliveries import ingest
@@ -21,7 +23,7 @@ HANDED_IN = [labelled_products]
 # By the week, not by the training.
 MONITORED = [predictions, drift_report]
 # Held when a person wants to; the next training takes the winner.
-COMPETING = [tournament]
+COMPETING = [tournament, image_tournament, fusion_tournament]
 LATER = [*SERVING, *HANDED_IN, *MONITORED, *COMPETING]
 WHOLE = [asset for asset in ALL_ASSETS if not asset.partitions_def and asset not in LATER]
 
@@ -55,9 +57,9 @@ retrain = dg.define_asset_job(
 compete = dg.define_asset_job(
     "compete",
     selection=dg.AssetSelection.assets(*COMPETING)
-    | (dg.AssetSelection.assets(text_model).downstream() & dg.AssetSelection.assets(*WHOLE)),
+    | (dg.AssetSelection.assets(text_model, image_model).downstream() & dg.AssetSelection.assets(*WHOLE)),
     tags={"rakuten/training": "true"},
-    description="Let the text models compete, train the winner, and let the gate decide about the champion.",
+    description="Let the models compete, train the winners, and let the gate decide about the champion.",
 )
 
 deploy = dg.define_asset_job(

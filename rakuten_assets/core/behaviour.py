@@ -55,6 +55,15 @@ class Behaviour:
         """From 0 to 1; 1 where there was nothing to try."""
         return self.right / self.cases if self.cases else 1.0
 
+    @property
+    def at_most(self) -> float:
+        """What the share may be in truth: the upper end of Wilson's interval of 95 %."""
+        from scipy.stats import binomtest
+
+        if not self.cases:
+            return 1.0
+        return float(binomtest(self.right, self.cases).proportion_ci(0.95, method="wilson").high)
+
 
 def invariance(classifier: ProductClassifier, products: Sequence[Product]) -> Behaviour:
     """Whether a product keeps its category when it is written otherwise."""

@@ -30,7 +30,7 @@ TextView = Literal["light", "classic", "translated"]
 
 # Raised whenever a stored classifier of before can no longer answer as it did. 2: text terms of writing, second-order
 # picture features, and the fusion's files.
-FORMAT = 2
+FORMAT = 3
 
 
 class Outdated(ValueError):

@@ -1,18 +1,18 @@
 """One decision from two opinions: how text and picture are weighed, also where one of them is missing."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rakuten_assets.core.calibration import Array, fit_temperature, log_softmax
+from rakuten_assets.core.calibration import Array, Calibration
 from rakuten_assets.core.stacking import Combination, Labels
 from rakuten_assets.core.stacking import Strategy as Strategy
 
-# A modality's own temperature needs this many rows, or it is noise; below, the common one is used.
+# A calibration needs this many rows, or it is noise.
 ENOUGH_TO_CALIBRATE = 100
 
 
@@ -60,18 +60,23 @@ class Fusion:
     strategy: Strategy
     combination: Combination | None = None
     """What decides where there are both opinions; without one, their pool with weights of 1."""
-    temperatures: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Factors of the log-probabilities that rest on text, on the image, on both."""
+    calibrations: tuple[Calibration, Calibration, Calibration] = (Calibration(), Calibration(), Calibration())
+    """Of what rests on text, on the image, on both."""
 
     @classmethod
     def fit(cls, strategy: Strategy, train: Opinions, labels: Labels, validation: Opinions, answers: Labels) -> Self:
         """Fit on out-of-fold opinions of train rows that have both; calibrate on validation rows.
 
-        `labels` and `answers` are the class positions (0 to 26) of the train and the validation rows.
+        `labels` and `answers` are the class positions (0 to 26) of the train and the validation rows. A modality alone
+        is calibrated on all rows that have it, since nothing was fitted to its opinions there.
         """
         both = train.has_both
-        fitted = Combination.fit(strategy, train[both].stacked, labels[both])
-        return cls(strategy, fitted)._calibrated(validation, answers)
+        fitted = cls(strategy, Combination.fit(strategy, train[both].stacked, labels[both]))
+        every = Opinions(
+            *(np.concatenate(pair) for pair in ((train.text, validation.text), (train.image, validation.image)))
+        )
+        known = np.concatenate([labels, answers])
+        return replace(fitted, calibrations=fitted._calibrated(every, known, len(train)))
 
     @property
     def method(self) -> str:
@@ -91,7 +96,11 @@ class Fusion:
     def log_proba(self, opinions: Opinions) -> Array:
         """Calibrated log-probabilities (rows x 27)."""
         kind = opinions.has_text + 2 * opinions.has_image - 1
-        return log_softmax(self._scores(opinions) * np.array(self.temperatures)[kind][:, None])
+        scores = self._scores(opinions)
+        answers = np.empty_like(scores)
+        for at, calibration in enumerate(self.calibrations):
+            answers[kind == at] = calibration.log_proba(scores[kind == at])
+        return answers
 
     def _scores(self, opinions: Opinions) -> Array:
         """One opinion alone is the answer; only two need weighing."""
@@ -100,27 +109,31 @@ class Fusion:
             scores[opinions.has_both] = self._combined.log_proba(opinions[opinions.has_both].stacked)
         return scores
 
-    def _calibrated(self, opinions: Opinions, answers: Labels) -> Self:
-        if not len(opinions):
-            return self
-        scores = self._scores(opinions)
-        common = fit_temperature(scores, answers)
-        kinds = np.array(opinions.rests_on)
-        fitted = [
-            fit_temperature(scores[kinds == kind], answers[kinds == kind])
-            if (kinds == kind).sum() >= ENOUGH_TO_CALIBRATE
-            else common
-            for kind in ("text", "image", "both")
-        ]
-        return replace(self, temperatures=(fitted[0], fitted[1], fitted[2]))
+    def _calibrated(
+        self, opinions: Opinions, labels: Labels, train: int
+    ) -> tuple[Calibration, Calibration, Calibration]:
+        """Calibrations for text, image and both; the first `train` rows are those that the strategy was fitted to."""
+        both, unseen = opinions.has_both, np.arange(len(labels)) >= train
+        if (both & unseen).sum() >= ENOUGH_TO_CALIBRATE:
+            both &= unseen
+        return (
+            _fitted(opinions.text[opinions.has_text], labels[opinions.has_text]),
+            _fitted(opinions.image[opinions.has_image], labels[opinions.has_image]),
+            _fitted(self._scores(opinions[both]), labels[both]),
+        )
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        facts = {"strategy": self.strategy, "temperatures": self.temperatures}
+        facts = {"strategy": self.strategy, "calibrations": [asdict(each) for each in self.calibrations]}
         (folder / "fusion.json").write_text(json.dumps(facts))
         self._combined.save(folder / "combination")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         facts = json.loads((folder / "fusion.json").read_text())
-        return cls(facts["strategy"], Combination.load(folder / "combination"), tuple(facts["temperatures"]))
+        text, image, both = (Calibration(**each) for each in facts["calibrations"])
+        return cls(facts["strategy"], Combination.load(folder / "combination"), (text, image, both))
+
+
+def _fitted(scores: Array, labels: Labels) -> Calibration:
+    return Calibration.fit(scores, labels) if len(labels) >= ENOUGH_TO_CALIBRATE else Calibration()

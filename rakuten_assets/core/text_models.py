@@ -27,6 +27,8 @@ class TextSettings:
     vectors: VectorSettings = VectorSettings()
     network: TextNetworkSettings | None = None
     """None: what is usual for the kind."""
+    pseudo_labels: float = 0.0
+    """Share of the unlabelled texts that a teacher labels for a student; of kinds that read vectors."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(TextKind):

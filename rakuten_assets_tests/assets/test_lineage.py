@@ -8,14 +8,17 @@ import sys
 import time
 
 import dagster as dg
+import numpy as np
 import polars as pl
 import pytest
 
 from rakuten_assets import lineage
+from rakuten_assets.core import vectors
 from rakuten_assets.core.deliveries import batch_keys, ingest
 from rakuten_assets.core.review import NEVER_ENOUGH
 from rakuten_assets.core.sample import write_sample
 from rakuten_assets.core.taxonomy import CODES
+from rakuten_assets.core.text_models import TextModel
 
 PER_BATCH = ("products", "cleaned_text", "languages", "translated_text")
 
@@ -146,6 +149,36 @@ def test_the_champion_knows_when_a_person_must_look_and_what_it_answered_here(pl
     else:  # eighty validation rows may promise so little that a person must look at everything
         assert classifier.review.common == NEVER_ENOUGH
     assert (folder / "parity" / "examples.json").exists()
+
+
+def test_validation_rows_teach_too_and_are_judged_by_models_that_did_not_see_them(platform):
+    from rakuten_assets.definitions import defs
+
+    splits = platform.table("splits")
+    for name in ("text_model", "image_model"):
+        folder = defs.load_asset_value(dg.AssetKey(name), instance=platform.instance)
+        opinions, metadata = np.load(folder / "log_proba.npy"), latest(platform, name)[1]
+        judged = ~np.isnan(opinions[:, 0])
+        labelled = splits["prdtypecode"].is_not_null()
+        taught = (labelled & splits["split"].is_in(["train", "validation"])).fill_null(False).to_numpy() & judged
+        assert metadata["taught_rows"].value == taught.sum() > metadata["train_rows"].value
+    texts = defs.load_asset_value(dg.AssetKey("text_embeddings"), instance=platform.instance)
+    folder = defs.load_asset_value(dg.AssetKey("text_model"), instance=platform.instance)
+    model, opinions = TextModel.load(folder / "model"), np.load(folder / "log_proba.npy")
+    matrix, known = vectors.load(texts, splits["productid"])
+    whole = model.classifier.log_proba(matrix)
+    same = np.isclose(whole, opinions, atol=1e-6).all(axis=1) & known
+    assert same[(splits["split"] == "gold").fill_null(False).to_numpy() & known].all()
+    assert not same[(splits["split"] == "validation").fill_null(False).to_numpy()].any()
+
+
+def test_the_first_reference_has_no_answers_to_products_that_were_learnt_from(platform):
+    reference, splits = platform.table("drift_reference"), platform.table("splits")
+    gold = splits.filter(pl.col("split") == "gold")
+    validation = splits.filter(pl.col("split") == "validation")
+    assert len(reference) == len(gold) + len(validation)
+    assert reference["confidence"].is_not_null().sum() == reference["category"].is_not_null().sum() <= len(gold)
+    assert reference["confidence"].is_not_null().sum() > len(gold) / 2
 
 
 def test_plots_are_shown_beside_the_numbers(platform):

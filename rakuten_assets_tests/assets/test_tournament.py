@@ -6,8 +6,9 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from rakuten_assets.assets.common import TOURNAMENT
-from rakuten_assets.assets.models import TextModelConfig, _chosen
+from rakuten_assets.assets import competition
+from rakuten_assets.assets.common import FUSION_TOURNAMENT, IMAGE_TOURNAMENT, TOURNAMENT
+from rakuten_assets.assets.models import TextModelConfig
 from rakuten_assets.core.text_models import TextModel
 from rakuten_assets.registry import EXPERIMENT
 
@@ -16,9 +17,15 @@ CANDIDATES = [
     {"kind": "svm", "c": 0.6, "balance": 0.5},
     {"kind": "forest", "trees": 20, "balance": 1.0},
     {"kind": "svm", "c": 0.6, "balance": 0.0, "rebalance": "over"},
+    {"kind": "svm", "c": 0.6, "balance": 0.5, "pseudo_labels": 0.5},
     {"kind": "fasttext", "epochs": 2},
     {"kind": "transformer", "backbones": ["no-such/model"], "pretrained": "auto"},
 ]
+
+
+def choice(instance, **config):
+    context = dg.build_asset_context(instance=instance)
+    return competition.chosen(context, TOURNAMENT, TextModelConfig(**config).model_dump(), "kind", "svm")
 
 
 def run(platform, job, keys, config):
@@ -72,8 +79,7 @@ def test_every_candidate_has_a_run_in_mlflow(platform, held):
 
 
 def test_the_next_training_takes_the_winner(platform, held):
-    context = dg.build_asset_context(instance=platform.instance)
-    chosen, decided_by = _chosen(context, TextModelConfig())
+    chosen, decided_by = choice(platform.instance)
     winner = metadata(platform, TOURNAMENT)["winner"]
     assert chosen["kind"] == winner["kind"]
     assert {name: chosen[name] for name in winner} == winner
@@ -81,14 +87,14 @@ def test_the_next_training_takes_the_winner(platform, held):
 
 
 def test_a_kind_that_is_asked_for_is_taken_whoever_won(platform, held):
-    chosen, decided_by = _chosen(dg.build_asset_context(instance=platform.instance), TextModelConfig(kind="lstm"))
+    chosen, decided_by = choice(platform.instance, kind="lstm")
     assert chosen["kind"] == "lstm"
     assert "configuration" in decided_by
 
 
 def test_without_a_tournament_the_defaults_decide():
     with dg.DagsterInstance.ephemeral() as instance:
-        chosen, decided_by = _chosen(dg.build_asset_context(instance=instance), TextModelConfig())
+        chosen, decided_by = choice(instance)
     assert chosen["kind"] == "svm"
     assert "no tournament" in decided_by
 
@@ -114,3 +120,50 @@ def test_another_kind_is_trained_by_its_name_and_hands_on_the_same_things(platfo
         run(platform, "retrain", {TEXT_MODEL}, {"kind": "svm"})
     assert metadata(platform, TEXT_MODEL)["gold_weighted_f1"] == pytest.approx(before["gold_weighted_f1"])
     assert json.loads(json.dumps(found["settings"]))["kind"] == config["kind"]
+
+
+@pytest.mark.parametrize(
+    ("key", "config", "kinds"),
+    [
+        (
+            IMAGE_TOURNAMENT,
+            {
+                "candidates": [
+                    {"kind": "kernel", "c": 3.0, "balance": 0.5, "width": 1.0},
+                    {"kind": "kernel", "c": 1.0, "balance": 0.0, "width": 1.0},
+                    {"kind": "network", "architecture": "plain-cnn", "epochs": 1},
+                    {"kind": "network", "architecture": "no-such-network"},
+                ]
+            },
+            {"kernel", "network"},
+        ),
+        (FUSION_TOURNAMENT, {"candidates": ["blend", "max", "pool"]}, {"blend", "max", "pool"}),
+    ],
+)
+def test_pictures_and_fusions_compete_too_and_the_next_training_takes_their_winner(platform, key, config, kinds):
+    try:
+        result = run(platform, "compete", {key}, {**config, "minutes": 5, "search": False, "minutes_each": 0.03})
+        board = metadata(platform, key)["ranking"]
+        assert len(board) == len(config["candidates"])
+        assert {entry["candidate"].split()[0] for entry in board} == kinds
+        scores = [entry["weighted_f1"] for entry in board if entry["outcome"] == "measured"]
+        assert len(scores) >= 3
+        assert scores == sorted(scores, reverse=True)
+        winner = metadata(platform, key)["winner"]
+        name = "strategy" if "strategy" in winner else "kind"
+        context = dg.build_asset_context(instance=platform.instance)
+        chosen, decided_by = competition.chosen(context, key, {name: "best"}, name, "nobody")
+        assert chosen == winner
+        assert result.run_id[:8] in decided_by
+    finally:
+        platform.instance.wipe_assets([key])
+
+
+def test_nobody_to_enter_leaves_the_decision_to_the_defaults():
+    with dg.DagsterInstance.ephemeral() as instance:
+        metadata = competition.nobody("no pictures").metadata
+        instance.report_runless_asset_event(dg.AssetMaterialization(IMAGE_TOURNAMENT, metadata=metadata))
+        context = dg.build_asset_context(instance=instance)
+        chosen, decided_by = competition.chosen(context, IMAGE_TOURNAMENT, {"kind": "best"}, "kind", "kernel")
+    assert chosen == {"kind": "kernel"}
+    assert "nobody" in decided_by

@@ -104,6 +104,13 @@ def test_products_that_anybody_gets_right_are_counted_and_the_worst_category_nam
     assert found.share == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize(("right", "fit"), [(102, True), (97, True), (90, False), (0, False)])
+def test_chance_alone_does_not_make_a_model_unfit(right, fit):
+    """Of 120 products, 97 right (81 %) may be those of a model that gets 85 % right; 90 are not."""
+    assert (Behaviour(120, right).at_most >= 0.85) is fit
+    assert Behaviour(0, 0).at_most == 1
+
+
 def said(codes):
     return np.log(np.eye(len(CODES))[positions(np.array(codes))] + 1e-9)
 

@@ -97,10 +97,10 @@ def test_confidence_is_fitted_for_each_kind_of_evidence(rows):
     """The text says it three times as surely as it knows; where it decides alone, its confidence is taken back."""
     (opinions, labels), (watched, answers) = rows["train"], rows["validation"]
     boasted = [Opinions(log_softmax(3 * part.text), part.image) for part in (opinions, watched)]
-    modest = Fusion.fit("pool", opinions, labels, watched, answers).temperatures
-    boasting = Fusion.fit("pool", boasted[0], labels, boasted[1], answers).temperatures
-    assert boasting[0] == pytest.approx(modest[0] / 3, rel=0.05)
-    assert boasting[1] == pytest.approx(modest[1], rel=0.01)
+    modest = Fusion.fit("pool", opinions, labels, watched, answers).calibrations
+    boasting = Fusion.fit("pool", boasted[0], labels, boasted[1], answers).calibrations
+    assert boasting[0].factor == pytest.approx(modest[0].factor / 3, rel=0.05)
+    assert boasting[1] == modest[1]
 
 
 def test_what_an_answer_rests_on_is_said():

@@ -12,7 +12,7 @@ from rakuten_assets.core.embeddings import TfidfEncoder
 from rakuten_assets.core.explain_image import log_odds
 from rakuten_assets.core.explain_text import explain_text
 from rakuten_assets.core.forest import ForestClassifier, _sound
-from rakuten_assets.core.learners import VectorSettings, cross_fit
+from rakuten_assets.core.learners import VectorSettings, cross_fit, with_students
 from rakuten_assets.core.linear import positions
 from rakuten_assets.core.rebalance import rebalanced
 from rakuten_assets.core.taxonomy import CODES
@@ -190,3 +190,33 @@ def test_other_ways_change_rows_too(uneven, method):
     vectors, codes, weights = rebalanced(*uneven, method)
     assert len(codes) != len(uneven[1])
     assert vectors.shape[0] == len(codes) == len(weights)
+
+
+def test_a_student_learns_the_surest_of_each_category_from_its_teacher(shelf, encoder):
+    texts, codes = shelf
+    vectors, labels = encoder.transform(texts), np.asarray(codes)
+    taught = []
+
+    def learn(rows, codes, weights):
+        taught.append((rows.shape[0], codes, weights))
+        return VectorSettings().fit(rows, codes, weights)
+
+    few, rest = np.arange(0, 120, 4), np.setdiff1d(np.arange(120), np.arange(0, 120, 4))
+    student = with_students(learn, vectors[rest], 0.5)(vectors[few], labels[few], np.ones(len(few)))
+    (teachers, _, _), (rows, said, weights) = taught
+    assert teachers == len(few)
+    assert rows == len(said) == len(weights) > len(few)
+    assert set(said[len(few) :]) == set(WORDS)
+    assert abs(rows - len(few) - len(rest) / 2) <= len(WORDS)
+    assert (weights[: len(few)] == 1).all()
+    assert (weights[len(few) :] < 1).all()
+    right = np.array(CODES)[student.log_proba(vectors[rest]).argmax(1)] == labels[rest]
+    assert right.mean() > 0.9
+
+
+def test_without_unlabelled_rows_the_teacher_stays(shelf, encoder):
+    texts, codes = shelf
+    vectors, labels = encoder.transform(texts), np.asarray(codes)
+    alone = VectorSettings().fit(vectors, labels, np.ones(len(labels)))
+    same = with_students(VectorSettings().fit, vectors[:0], 0.5)(vectors, labels, np.ones(len(labels)))
+    assert (same.log_proba(vectors) == alone.log_proba(vectors)).all()

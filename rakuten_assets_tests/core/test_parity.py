@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rakuten_assets.core import parity
+from rakuten_assets.core.calibration import Calibration
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.classifier_files import folder_hash
 
@@ -43,7 +44,7 @@ def test_the_examples_are_of_every_kind(stored):
 
 
 def test_a_classifier_that_answers_otherwise_is_found_out(stored, classifier):
-    hotter = replace(classifier, fusion=replace(classifier.fusion, temperatures=(0.5, 0.5, 0.5)))
+    hotter = replace(classifier, fusion=replace(classifier.fusion, calibrations=(Calibration(0.5),) * 3))
     assert parity.largest_gap(stored, hotter) > 0.01
 
 

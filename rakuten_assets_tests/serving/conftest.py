@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from rakuten_assets.core import parity
+from rakuten_assets.core.calibration import Calibration
 from rakuten_assets.core.classifier import ProductClassifier
 from rakuten_assets.core.sample_pictures import draw_picture, encode
 from serving.client import Client
@@ -141,7 +142,7 @@ def saved(image, kind, **options):
 def other_version(champion, models, temperature):
     """The champion with another temperature, stored under the version that it has thereby become."""
     whole = ProductClassifier.load(champion)
-    changed = replace(whole, fusion=replace(whole.fusion, temperatures=(temperature,) * 3))
+    changed = replace(whole, fusion=replace(whole.fusion, calibrations=(Calibration(temperature),) * 3))
     draft = models / "draft"
     shutil.copytree(champion, draft)
     version = changed.save(draft)

@@ -75,6 +75,13 @@ def _create_database(server: "URL", name: str) -> None:
         engine.dispose()
 
 
+def main() -> None:
+    """`python -m rakuten_assets.postgres`: every database, in its newest form; run again, it changes nothing."""
+    application_url()
+    for name in ("dagster", "mlflow"):
+        database_url(name)
+
+
 @contextmanager
 def lock(name: str, settings: Settings | None = None) -> Iterator[None]:
     """Hold the platform-wide lock `name` for the block: a second process waits until the first is done."""
@@ -88,3 +95,7 @@ def lock(name: str, settings: Settings | None = None) -> Iterator[None]:
             yield
     finally:
         engine.dispose()
+
+
+if __name__ == "__main__":
+    main()

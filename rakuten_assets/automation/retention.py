@@ -1,4 +1,7 @@
-"""Every night: the diary of runs that are long over goes; what is known of assets, checks and runs stays."""
+"""Every night: the diary of runs that are long over goes, and pictures that belong to no product.
+
+What is known of assets, checks and runs stays.
+"""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,9 +16,13 @@ from dagster._core.events import (
     STEP_EVENTS,
     DagsterEventType,
 )
+from upath import UPath
 
 from rakuten_assets.automation.notifications import notify
+from rakuten_assets.dagster_storage import LOGS
 from rakuten_assets.postgres import database_url
+from rakuten_assets.purge.pictures import drop_unused
+from rakuten_assets.settings import Settings
 
 # What the ticks of schedules and sensors are kept for, too: see dagster.yaml.
 DAGSTER_DAYS = 90
@@ -40,18 +47,23 @@ OLD = "timestamp < :before AND (dagster_event_type IS NULL OR dagster_event_type
 
 @dg.op
 def prune(context: dg.OpExecutionContext) -> None:
-    """Delete old events, the output of old steps, and old runs of `notify`; the numbers are metadata."""
+    """Delete old events, output of old steps, old runs of `notify`, and nobody's pictures; the numbers are metadata."""
     now = datetime.now(UTC)
     gone = {
         "events": _prune_events(now - timedelta(days=DAGSTER_DAYS)),
-        "log_files": _prune_files(Path(context.instance.storage_directory()), DAGSTER_DAYS),
+        "log_files": _prune_files(Path(context.instance.storage_directory()), DAGSTER_DAYS)
+        + _prune_objects(Settings().root / LOGS, now - timedelta(days=DAGSTER_DAYS)),
         "notify_runs": _prune_runs(context.instance, now - timedelta(days=NOTIFY_DAYS)),
+        "pictures": drop_unused(Settings()),
     }
     context.log.info(f"Deleted: {', '.join(f'{count} {name}' for name, count in gone.items())}.")
     context.add_output_metadata(gone)
 
 
-@dg.job(description=f"Delete what Dagster has written of runs that ended more than {DAGSTER_DAYS} days ago.")
+@dg.job(
+    description=f"Delete what Dagster has written of runs that ended more than {DAGSTER_DAYS} days ago, and pictures "
+    "that were never submitted."
+)
 def tidy() -> None:
     prune()
 
@@ -102,6 +114,15 @@ def _prune_files(storage: Path, days: int) -> int:
             if not any(folder.parent.iterdir()):
                 folder.parent.rmdir()
     return gone
+
+
+def _prune_objects(logs: UPath, before: datetime) -> int:
+    """Delete what steps have printed where the data root is in S3; a folder has nothing there."""
+    found = logs.fs.find(logs.path, detail=True)
+    old = [name for name, about in found.items() if about.get("LastModified", before) < before]
+    if old:
+        logs.fs.rm(old)
+    return len(old)
 
 
 def _prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:

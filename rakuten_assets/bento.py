@@ -11,12 +11,16 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
+from uuid import uuid4
 
-from rakuten_assets.core.classifier_files import folder_hash, verify
+from upath import UPath
+
+from rakuten_assets.core import classifier_files
+from rakuten_assets.core.classifier_files import COMPLETE, folder_hash, verify
 
 Device = Literal["cpu", "gpu"]
 
@@ -63,7 +67,7 @@ def build(classifier: Path, home: Path, device: Device = "cpu") -> Result:
     version = (classifier / "VERSION").read_text().strip()
     verify(classifier, version)
     tag = f"{NAME}:{version}-{device}"
-    place = home / "bentos" / NAME / f"{version}-{device}"
+    place = _place(home, f"{version}-{device}")
     with TemporaryDirectory() as name:
         stage(Path(name) / "src")
         source = folder_hash(Path(name) / "src")
@@ -76,6 +80,42 @@ def build(classifier: Path, home: Path, device: Device = "cpu") -> Result:
     return Result(built, reused, time.perf_counter() - start)
 
 
+def keep(built: Built, root: UPath) -> str:
+    """Copy a Bento to the data root, under its content, whole or not at all; the result is its name there."""
+    place = Path(built.path)
+    name = f"bentos/{NAME}/{place.name}/{built.content[:16]}"
+    classifier_files.upload(place, root, name)
+    return name
+
+
+def fetch(root: UPath, name: str, home: Path) -> Built:
+    """The Bento that `keep` has called `name`, in the store under `home`; one that is there already stays.
+
+    Raises FileNotFoundError where there is none, ValueError where it is not what its name says.
+    """
+    place, digest = _place(home, name.split("/")[-2]), name.split("/")[-1]
+    built = read(place)
+    if built is not None and built.content.startswith(digest) and content(place) == built.content:
+        return built
+    partial = place.with_name(f".{place.name}.{uuid4().hex}")
+    try:
+        with TemporaryDirectory() as cache:
+            kept = classifier_files.fetch(root, name, Path(cache))
+            shutil.copytree(kept, partial, ignore=shutil.ignore_patterns(COMPLETE))
+        if not content(partial).startswith(digest):
+            raise ValueError(f"The Bento {root / name} is damaged: its content is not what its name says.")
+        there = read(partial)
+        if there is None:
+            raise ValueError(f"The Bento {root / name} has no record.")
+        built = replace(there, path=str(place))
+        (partial / RECORD).write_text(json.dumps(asdict(built), indent=2))
+        shutil.rmtree(place, ignore_errors=True)
+        partial.rename(place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return built
+
+
 def requirements(classifier: Path) -> str:
     """The pinned packages that a classifier needs: PyTorch only where an encoder, or what decides, is a network."""
     kinds = [json.loads(file.read_text())["kind"] for file in classifier.glob("*/encoder/encoder.json")]
@@ -84,8 +124,8 @@ def requirements(classifier: Path) -> str:
 
 
 def stage(folder: Path) -> None:
-    """Copy what a Bento runs to `folder`: the core and the service, and nothing else of the platform."""
-    wanted = [SOURCES / "rakuten_assets" / "__init__.py"]
+    """Copy what a Bento runs to `folder`: the core, the service, what they tell, and nothing else of the platform."""
+    wanted = [SOURCES / "rakuten_assets" / name for name in ("__init__.py", "telemetry.py")]
     for part in ("rakuten_assets/core", "serving"):
         wanted += [path for path in (SOURCES / part).rglob("*") if path.suffix in {".py", ".tsv", ".txt"}]
     for file in wanted:
@@ -137,6 +177,10 @@ def read(place: Path) -> Built | None:
         return Built(**json.loads((place / RECORD).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _place(home: Path, version: str) -> Path:
+    return home / "bentos" / NAME / version
 
 
 def _files(folder: Path) -> list[Path]:

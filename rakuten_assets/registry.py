@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upath import UPath
+
 from rakuten_assets.postgres import database_url
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Registry:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found:
             return str(found.experiment_id)
-        return str(self.client.create_experiment(EXPERIMENT, artifact_location=f"{self._root}/mlflow"))
+        return str(self.client.create_experiment(EXPERIMENT, artifact_location=str(UPath(self._root) / "mlflow")))
 
     def log_training(
         self,
@@ -119,7 +121,7 @@ class Registry:
 
     def _new_version(self, version: str, folder: str, run_id: str | None) -> "ModelVersion":
         tags = {"content": version, "folder": folder}
-        return self.client.create_model_version(MODEL, f"{self._root}/{folder}", run_id, tags=tags)
+        return self.client.create_model_version(MODEL, str(UPath(self._root) / folder), run_id, tags=tags)
 
     def get(self, alias: str) -> Registered | None:
         """The version that `champion` or `challenger` stands for."""

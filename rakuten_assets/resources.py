@@ -1,9 +1,7 @@
 """What the assets stand on: the data root, tables as Parquet, models as folders, and MLflow."""
 
 import json
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,10 +14,12 @@ from upath import UPath
 
 from rakuten_assets.core import classifier_files, translate
 from rakuten_assets.core.classifier_files import COMPLETE as COMPLETE
-from rakuten_assets.core.classifier_files import folder_hash, is_local
+from rakuten_assets.core.classifier_files import folder_hash
 from rakuten_assets.core.embeddings import BUILT_IN
 from rakuten_assets.core.feedback import version
 from rakuten_assets.core.preparation import PreparationSettings
+from rakuten_assets.core.storage import at_once, read, read_parquet, write, write_parquet
+from rakuten_assets.core.storage import replacing as replacing
 from rakuten_assets.notifier import Notifier
 from rakuten_assets.postgres import application_url
 from rakuten_assets.registry import MODEL, Registry
@@ -48,11 +48,16 @@ class Parquet(PolarsParquetIOManager):
             return super().load_input(context)
         # Keys come in the order in which the batches arrived, and so do the rows.
         paths = self._get_paths_for_partitions(context)
-        return pl.concat([pl.read_parquet(_bytes(paths[key])) for key in context.asset_partition_keys])
+        return pl.concat(at_once(read_parquet, [paths[key] for key in context.asset_partition_keys]))
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> pl.DataFrame:
+        return read_parquet(path)
 
     def write_df_to_path(self, context: dg.OutputContext, df: pl.DataFrame, path: UPath) -> None:
-        with replacing(path) as new:
-            super().write_df_to_path(context, df, new)
+        write_parquet(path, df)
+
+    def make_directory(self, path: UPath) -> None:
+        """Nothing: a table makes its folder itself, and a bucket has none."""
 
     def get_metadata(self, context: dg.OutputContext, obj: Any) -> dict[str, Any]:
         """Rows and columns; never the rows themselves, which are the sellers'."""
@@ -99,12 +104,11 @@ class Folders(dg.ConfigurableIOManager):
         version = folder_hash(obj)
         name = f"models/{context.asset_key.to_python_identifier()}/{version}"
         self.store.upload(obj, name)
-        with replacing(self._pointer(context.asset_key)) as new:
-            new.write_text(json.dumps({"folder": name}))
+        write(self._pointer(context.asset_key), json.dumps({"folder": name}).encode())
         context.add_output_metadata({"folder": dg.MetadataValue.path(name), "version": version})
 
     def load_input(self, context: dg.InputContext) -> Path:
-        return self.store.fetch(json.loads(self._pointer(context.asset_key).read_text())["folder"])
+        return self.store.fetch(json.loads(read(self._pointer(context.asset_key)))["folder"])
 
     def _pointer(self, key: dg.AssetKey) -> UPath:
         return UPath(self.store.url) / "models" / key.to_python_identifier() / "latest.json"
@@ -201,12 +205,12 @@ def _store() -> "Store":
 
 def resources(settings: Settings) -> dict[str, Any]:
     """Every resource, for one deployment: the composition root of the Dagster side."""
-    root = str(settings.root)
+    root, tables = str(settings.root), str(settings.root / "assets")
     store = ModelStore(url=root, cache=str(settings.local_state / "cache"))
     return {
         "data": DataRoot(url=root),
-        "io_manager": Parquet(base_dir=f"{root}/assets"),
-        "snapshots": Snapshots(base_dir=f"{root}/assets"),
+        "io_manager": Parquet(base_dir=tables),
+        "snapshots": Snapshots(base_dir=tables),
         "folders": Folders(store=store),
         "model_store": store,
         "tracking": Tracking(root=root, ui=f"http://{settings.host}:{settings.mlflow_port}"),
@@ -240,23 +244,3 @@ def resources(settings: Settings) -> dict[str, Any]:
 
 def _file(path: Path | None) -> str:
     return str(path.absolute()) if path else ""
-
-
-@contextmanager
-def replacing(path: UPath) -> Iterator[UPath]:
-    """A path to write to that becomes `path` in one step when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not is_local(path):
-        # An object store shows an object only when it was written to its end.
-        yield path
-        return
-    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield new
-        new.rename(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _bytes(path: UPath) -> Any:
-    return path.path if is_local(path) else path.read_bytes()

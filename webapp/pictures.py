@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request, Response
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.core.deliveries import picture_path
+from rakuten_assets.core.deliveries import picture_path, read_picture
 from rakuten_assets.core.images import BadPicture, open_rgb
+from rakuten_assets.core.storage import write
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import Actor
 from rakuten_assets.store.store import Store
 from webapp.app import Application
-from webapp.files import write
 
 Size = Literal["thumb", "full"]
 
@@ -64,9 +64,7 @@ class Clean(NamedTuple):
 def keep(app: Keeper, data: bytes) -> str:
     """The SHA-256 under which the picture is now stored; raises `Refused` where it cannot be used."""
     picture = clean(data)
-    target = picture_path(app.root, picture.sha256)
-    if not target.exists():
-        write(target, picture.data)
+    write(picture_path(app.root, picture.sha256), picture.data)
     app.store.products.add_image(picture.sha256, picture.width, picture.height, len(picture.data))
     return picture.sha256
 
@@ -86,17 +84,16 @@ def clean(data: bytes) -> Clean:
 
 def read(app: Keeper, sha256: str, size: Size = "full") -> bytes:
     """A kept picture as a JPEG's bytes; raises `Refused` where it is gone."""
-    path = picture_path(app.root, sha256)
     try:
-        return _thumb(path) if size == "thumb" else path.read_bytes()
+        return _thumb(app.root, sha256) if size == "thumb" else read_picture(app.root, sha256)
     except FileNotFoundError as error:
         raise Refused("not_found", "not_found") from error
 
 
 @lru_cache(THUMBS)
-def _thumb(path: UPath) -> bytes:
+def _thumb(root: UPath, sha256: str) -> bytes:
     """A small copy; a JPEG is decoded no larger than that needs, in some milliseconds."""
-    image = open_rgb(path.read_bytes(), at_least=THUMB_SIDE)
+    image = open_rgb(read_picture(root, sha256), at_least=THUMB_SIDE)
     image.thumbnail((THUMB_SIDE, THUMB_SIDE))
     return _encoded(image, THUMB_QUALITY)
 

@@ -1,5 +1,6 @@
 """From pictures as they were sent to pictures that a model can learn from."""
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,7 @@ from PIL.Image import Image
 from rakuten_assets import plots
 from rakuten_assets.assets.common import ahead, per_batch, whole
 from rakuten_assets.core import duplicates, images
-from rakuten_assets.core.deliveries import picture_path, read_picture
+from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.core.preparation import PreparationSettings, Quality, Treatments, prepare
 from rakuten_assets.resources import DataRoot, Preparation
 
@@ -28,7 +29,7 @@ def image_fingerprints(products: pl.DataFrame, data: DataRoot) -> dg.Materialize
     """Identity and quality of each product's picture: hashes, sharpness, colour balance, usable area."""
     owned = products.select("productid", "image").drop_nulls()
     distinct = owned["image"].unique(maintain_order=True)
-    table = images.fingerprints(picture_path(data.path, name) for name in distinct)
+    table = images.fingerprints(partial(read_picture, data.path, name) for name in distinct)
     table = owned.join(table, left_on="image", right_on="sha256", how="left", maintain_order="left")
     table = table.rename({"image": "sha256"})
     return dg.MaterializeResult(

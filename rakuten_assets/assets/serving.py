@@ -41,7 +41,7 @@ class BentoConfig(dg.Config):
 
 @whole("serving", kinds={"bentoml"}, deps=[champion], pool="bento")
 def bento(
-    config: BentoConfig, tracking: Tracking, model_store: ModelStore, serving: Serving
+    config: BentoConfig, data: DataRoot, tracking: Tracking, model_store: ModelStore, serving: Serving
 ) -> dg.MaterializeResult[None]:
     """The champion with all that it needs to answer, as one folder that BentoML serves anywhere."""
     model = _champion(tracking)
@@ -54,6 +54,7 @@ def bento(
             "size_mb": round(built.size / 1e6, 1),
             "files": built.files,
             "path": dg.MetadataValue.path(built.path),
+            "kept": bentos.keep(built, data.path),
             "content": built.content,
             "reused": result.reused,
             "seconds": round(result.seconds, 2),
@@ -66,9 +67,9 @@ def bento(
 
 
 @whole("serving", kinds={"docker"}, deps=[bento])
-def serving_image(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+def serving_image(context: dg.AssetExecutionContext, data: DataRoot, serving: Serving) -> dg.MaterializeResult[None]:
     """The container image of the Bento, where a Docker engine answers; otherwise the command that builds it."""
-    built = _built(context.instance)
+    built = _built(context.instance, data, serving)
     command = bentos.image_command(built)
     metadata = {"tag": built.tag, "command": shlex.join(command)}
     engine = bentos.docker_engine()
@@ -145,14 +146,13 @@ def _champion(tracking: Tracking) -> Registered:
     return model
 
 
-def _built(instance: dg.DagsterInstance) -> bentos.Built:
-    """The Bento that was materialised last."""
+def _built(instance: dg.DagsterInstance, data: DataRoot, serving: Serving) -> bentos.Built:
+    """The Bento that was materialised last; from the data root, where another machine has made it."""
     event = instance.get_latest_materialization_event(dg.AssetKey("bento"))
     metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
-    built = bentos.read(Path(str(metadata["path"].value))) if "path" in metadata else None
-    if built is None:
+    if "kept" not in metadata:
         raise dg.Failure("There is no Bento to make an image of: materialise the asset `bento` first.")
-    return built
+    return bentos.fetch(data.path, str(metadata["kept"].value), Path(serving.bentos))
 
 
 def _deploy(client: "Client", version: str, token_file: str) -> str | None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from upath import UPath
 
+from rakuten_assets.core import storage
+from rakuten_assets.core.storage import is_local
+
 # Last file written into a model folder under a root.
 COMPLETE = "COMPLETE"
 
@@ -39,12 +42,9 @@ def upload(folder: Path, root: UPath, name: str) -> None:
     target = root / name
     if (target / COMPLETE).exists():
         return
-    for file in (path for path in folder.rglob("*") if path.is_file()):
-        place = target / file.relative_to(folder).as_posix()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(file.read_bytes())
+    storage.put(folder, target)
     # Written last: a folder without it is what a killed process left behind.
-    (target / COMPLETE).write_text("")
+    storage.write(target / COMPLETE, b"")
 
 
 def fetch(root: UPath, name: str, cache: Path) -> Path:
@@ -52,29 +52,22 @@ def fetch(root: UPath, name: str, cache: Path) -> Path:
 
     Raises FileNotFoundError where there is no such folder, or where its upload never ended.
     """
-    source = root / name
+    source, target = root / name, cache / name
+    # A folder's content never changes, so what was downloaded once is good also where the root cannot be reached.
+    if not is_local(source) and (target / COMPLETE).exists():
+        return target
     if not (source / COMPLETE).exists():
         raise FileNotFoundError(f"There is no complete model folder at {source}.")
     if is_local(source):
         return Path(source.path)
-    target = cache / name
-    if not (target / COMPLETE).exists():
-        _download(source, target)
+    _download(source, target)
     return target
-
-
-def is_local(path: UPath) -> bool:
-    """Whether a path is a file of this machine, as opposed to an object in a bucket."""
-    return path.protocol in ("", "file")
 
 
 def _download(source: UPath, target: Path) -> None:
     partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
     try:
-        for file in (path for path in source.rglob("*") if path.is_file()):
-            place = partial / file.relative_to(source).as_posix()
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(file.read_bytes())
+        storage.get(source, partial)
         _put(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

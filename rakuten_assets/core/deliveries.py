@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
 
 import polars as pl
 from upath import UPath
@@ -31,6 +29,7 @@ from rakuten_assets.core.delivery_rules import (
     read_products,
 )
 from rakuten_assets.core.products import PRODUCTS, picture_name, products_schema
+from rakuten_assets.core.storage import THREADS, at_once, read, read_parquet, write, write_parquet
 
 __all__ = [
     "QUARANTINE",
@@ -143,9 +142,7 @@ def hand_in(root: UPath, name: str, products: pl.DataFrame, *, batch_size: int =
 
 def deliveries(root: UPath) -> list[Delivery]:
     """All registered deliveries, in order of arrival."""
-    # Object stores' listings are cached, and another process may have registered a delivery since.
-    root.fs.invalidate_cache()
-    found = [_read_manifest(path) for path in root.glob("deliveries/*/manifest.json")]
+    found = at_once(_read_manifest, root.glob("deliveries/*/manifest.json"))
     return sorted(found, key=lambda delivery: (delivery.sequence, delivery.arrived, delivery.id))
 
 
@@ -156,12 +153,13 @@ def batch_keys(root: UPath) -> list[str]:
 
 def read_batch(root: UPath, key: str) -> pl.DataFrame:
     """The accepted products of one batch, with the columns of `PRODUCTS`; KeyError for a key that is none."""
-    return _read_parquet(_batch_path(root, key))
+    return read_parquet(_batch_path(root, key))
 
 
 def read_quarantine(root: UPath) -> pl.DataFrame:
     """All that was ever set aside, with the columns of `QUARANTINE`."""
-    tables = [_read_parquet(_folder(root, delivery.id) / "quarantine.parquet") for delivery in deliveries(root)]
+    paths = [_folder(root, delivery.id) / "quarantine.parquet" for delivery in deliveries(root)]
+    tables = at_once(read_parquet, paths)
     return pl.concat([pl.DataFrame(schema=QUARANTINE), *tables])
 
 
@@ -172,7 +170,7 @@ def picture_path(root: UPath, sha256: str) -> UPath:
 
 def read_picture(root: UPath, sha256: str) -> bytes:
     """The stored picture with this sha256."""
-    return picture_path(root, sha256).read_bytes()
+    return read(picture_path(root, sha256))
 
 
 def _already_delivered(root: UPath, past: Sequence[Delivery]) -> Rule:
@@ -182,7 +180,7 @@ def _already_delivered(root: UPath, past: Sequence[Delivery]) -> Rule:
 
 def _known_ids(root: UPath, past: Sequence[Delivery]) -> pl.Series:
     keys = [key for delivery in past for key in delivery.batches]
-    parts = [_read_parquet(_batch_path(root, key), ["productid"])["productid"] for key in keys]
+    parts = at_once(lambda key: read_parquet(_batch_path(root, key), ["productid"])["productid"], keys)
     return pl.concat([pl.Series("productid", [], pl.Int64), *parts])
 
 
@@ -199,7 +197,7 @@ def _with_pictures(
     paths = [files.pictures / picture_name(*pair) for pair in ids]
     stored: list[str | None] = []
     # Decoding releases the interpreter's lock, and a remote store answers slowly: threads help with both.
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         try:
             outcomes = pool.map(partial(_store_picture, files.folder, root, check), paths)
             for path, (_, productid), outcome in zip(paths, ids, outcomes, strict=True):
@@ -220,9 +218,8 @@ def _store_picture(folder: Path, root: UPath, check: Check, path: Path) -> str |
     except UnusableFile as error:
         return error
     sha256 = hashlib.sha256(data).hexdigest()
-    target = picture_path(root, sha256)
-    if not target.exists():
-        _write(target, data)
+    # To ask whether it is there already would cost as much as to send it.
+    write(picture_path(root, sha256), data)
     return sha256
 
 
@@ -254,23 +251,23 @@ def _register(
     for leftover in folder.glob("batches/*.parquet"):
         leftover.unlink()
     for table in tables:
-        _write(folder / "source" / table.name, table.read_bytes())
-    _write_parquet(folder / "quarantine.parquet", quarantine)
+        write(folder / "source" / table.name, table.read_bytes())
+    write_parquet(folder / "quarantine.parquet", quarantine)
     products = products.with_columns(pl.col("prdtypecode").cast(pl.Int32), delivery=pl.lit(delivery.id)).select(
         *PRODUCTS
     )
     keys = []
     for number, batch in enumerate(products.iter_slices(batch_size) if products.height else ()):
         keys.append(f"{delivery.id}-{number:03d}")
-        _write_parquet(_batch_path(root, keys[-1]), products_schema().validate(batch))
+        write_parquet(_batch_path(root, keys[-1]), products_schema().validate(batch))
         report("batches", number + 1, -(-products.height // batch_size))
     delivery = replace(delivery, batches=tuple(keys))
-    _write(folder / "manifest.json", json.dumps(asdict(delivery), indent=2).encode())
+    write(folder / "manifest.json", json.dumps(asdict(delivery), indent=2).encode())
     return delivery
 
 
 def _read_manifest(path: UPath) -> Delivery:
-    fields = json.loads(path.read_bytes())
+    fields = json.loads(read(path))
     return Delivery(**{**fields, "batches": tuple(fields["batches"])})
 
 
@@ -294,24 +291,3 @@ def _batch_path(root: UPath, key: str) -> UPath:
     if not found:
         raise KeyError(key)
     return _folder(root, found[1]) / "batches" / f"{found[2]}.parquet"
-
-
-def _read_parquet(path: UPath, columns: list[str] | None = None) -> pl.DataFrame:
-    return pl.read_parquet(BytesIO(path.read_bytes()), columns=columns)
-
-
-def _write_parquet(path: UPath, table: pl.DataFrame) -> None:
-    buffer = BytesIO()
-    table.write_parquet(buffer)
-    _write(path, buffer.getvalue())
-
-
-def _write(path: UPath, data: bytes) -> None:
-    """Writes a file whole or not at all: object stores do so by themselves, local ones by renaming."""
-    if path.protocol not in ("", "file", "local"):
-        path.write_bytes(data)
-        return
-    part = Path(path.path).with_name(f".{path.name}.{uuid4().hex}")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_bytes(data)
-    part.replace(path.path)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
 import polars as pl
 from upath import UPath
+
+from rakuten_assets.core.storage import read_parquet, write_parquet
 
 TARGET = "fr"
 
@@ -156,7 +157,7 @@ class TranslationCache:
         """The translations that are known of `keys`."""
         for path in self.root.glob("*.parquet") if keys else ():
             if path.name not in self._read:
-                self._known.update(pl.read_parquet(BytesIO(path.read_bytes())).select("key", "text").iter_rows())
+                self._known.update(read_parquet(path).select("key", "text").iter_rows())
                 self._read.add(path.name)
         return {key: self._known[key] for key in keys if key in self._known}
 
@@ -164,22 +165,11 @@ class TranslationCache:
         """Adds one file with `translations`, key → French; nothing where there are none."""
         if not translations:
             return
-        whole = BytesIO()
-        pl.DataFrame({"key": list(translations), "text": list(translations.values())}).write_parquet(whole)
         name = f"{uuid4().hex}.parquet"
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._publish(name, whole.getvalue())
+        table = pl.DataFrame({"key": list(translations), "text": list(translations.values())})
+        write_parquet(self.root / name, table)
         self._known.update(translations)
         self._read.add(name)
-
-    def _publish(self, name: str, content: bytes) -> None:
-        """Object stores show an object when it is whole; a local file needs a second name until then."""
-        if self.root.protocol in ("", "file", "local"):
-            part = self.root / f".{name}.part"
-            part.write_bytes(content)
-            part.rename(self.root / name)
-        else:
-            (self.root / name).write_bytes(content)
 
 
 class GlossaryTranslator:

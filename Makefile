@@ -4,11 +4,11 @@ PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 UV := $(shell command -v uv || echo .uv/bin/uv)
 BIN := .venv/bin
-# The part of the lock that a Bento needs.
+# The part of the lock that a program needs.
 PINS = $(UV) pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
   --constraint requirements.lock --extra serving pyproject.toml
 
-.PHONY: install demo up dev test check bench lock screenshots clean
+.PHONY: install demo up dev test check bench lock secrets screenshots clean
 
 demo: install          ## sample catalogue -> whole lineage -> all services
 	$(BIN)/rakuten demo
@@ -48,6 +48,13 @@ lock: | $(UV)          ## after a change of dependencies
 	  --extra assets --extra backbones --extra serving --extra webapp --extra cluster --group dev pyproject.toml --output-file requirements.lock
 	$(PINS) --output-file serving/requirements.txt
 	$(PINS) --extra backbones --output-file serving/requirements-torch.txt
+	$(PINS) --extra assets --extra backbones --extra cluster --output-file docker/requirements/code-location.txt
+	for program in webapp dagster mlflow; do $(UV) pip compile --quiet --universal --no-header --no-annotate \
+	  --python-version 3.11 --constraint requirements.lock docker/requirements/$$program.in \
+	  --output-file docker/requirements/$$program.txt || exit 1; done
+
+secrets: install       ## look through the tree for secrets, and note what is none
+	git ls-files | xargs $(BIN)/detect-secrets scan > .secrets.baseline
 
 screenshots: install   ## the README's pictures, taken anew from a running demo
 	$(BIN)/python docs/screenshots.py

@@ -12,10 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rakuten_assets import user_commands
+from rakuten_assets.backup import commands as backup_commands
 from rakuten_assets.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(user_commands.app, name="user")
+app.add_typer(backup_commands.app, name="backup")
+app.command()(backup_commands.restore)
+app.command()(backup_commands.purge)
 console = Console(stderr=True)
 
 # Exit codes beside 0: 1 for what failed, 2 for what was asked wrongly (typer's own), and this one, so that a
@@ -72,7 +76,7 @@ def ingest(
     from rakuten_assets.postgres import lock
     from rakuten_assets.progress import stages
 
-    settings = Settings()
+    settings = _ready()
     try:
         # Two at once could both accept a product that both deliver.
         with lock("deliveries", settings), stages() as report:
@@ -107,7 +111,7 @@ def materialize(
     from rakuten_assets.assets.common import register_batches
     from rakuten_assets.progress import steps
 
-    settings = Settings()
+    settings = _ready()
     with lineage.instance(settings) as opened:
         if not register_batches(opened, settings.root):
             raise _failed("There is no delivery yet: run `rakuten ingest DIR` first.")
@@ -118,8 +122,8 @@ def materialize(
     if summary:
         _write(summary, result)
     _show(result)
-    if result["leaderboard"]:
-        _show_leaderboard(result["leaderboard"])
+    for name, entries in result["leaderboards"].items():
+        _show_leaderboard(name, entries)
     if outcome.refused:
         raise typer.Exit(REFUSED)
     if not outcome.success:
@@ -170,7 +174,7 @@ def up() -> None:
     from rakuten_assets.services import serve
 
     try:
-        serve(Settings(), console)
+        serve(_ready(), console)
     except RuntimeError as error:
         raise _failed(str(error)) from error
 
@@ -238,6 +242,15 @@ def simulate(
         _write(json_file, story.as_json())
 
 
+def _ready() -> Settings:
+    """The settings, with a data root that can be used."""
+    from rakuten_assets.bucket import make_ready
+
+    settings = Settings()
+    _or_fail(lambda: make_ready(settings.root))
+    return settings
+
+
 def _champion() -> Any:
     from rakuten_assets.batch_tools import load_champion
 
@@ -279,12 +292,13 @@ def _show(result: dict[str, Any]) -> None:
     console.print("seconds: " + ", ".join(f"{name} {spent:.0f}" for name, spent in slowest))
 
 
-def _show_leaderboard(entries: list[dict[str, Any]]) -> None:
+def _show_leaderboard(name: str, entries: list[dict[str, Any]]) -> None:
     """Everybody who was named, and the best of those that the search proposed."""
     best = [entry["candidate"] for entry in entries if entry["searched"]][:5]
     shown = [entry for entry in entries if not entry["searched"] or entry["candidate"] in best]
     left = len(entries) - len(shown)
-    table = Table(title="Text models on validation rows", caption=f"and {left} more of the search" if left else None)
+    title = f"{name.replace('_', ' ')}, on validation rows"
+    table = Table(title=title, caption=f"and {left} more of the search" if left else None)
     for column in ("candidate", "weighted F1", "95 % interval", "macro F1", "seconds", "F1/CPU min", "MB", "ms", ""):
         words = column in ("candidate", "")
         table.add_column(column, justify="left" if words else "right", no_wrap=True, max_width=40 if words else None)

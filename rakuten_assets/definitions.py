@@ -3,6 +3,7 @@
 import dagster as dg
 
 from rakuten_assets.assets import ALL_ASSETS
+from rakuten_assets.automation.backups import backup, nightly_backup
 from rakuten_assets.automation.jobs import (
     compete,
     deploy,
@@ -36,12 +37,12 @@ from rakuten_assets.settings import Settings
 defs = dg.Definitions(
     assets=ALL_ASSETS,
     asset_checks=CHECKS,
-    jobs=[ingest_delivery, prepare_batch, take_in_feedback, compete, retrain, deploy, monitor, notify, tidy],
+    jobs=[ingest_delivery, prepare_batch, take_in_feedback, compete, retrain, deploy, monitor, notify, tidy, backup],
     sensors=[
         *(new_deliveries, new_batches, catalogue_grew, champion_changed, retraining_due, retraining_asked),
         *(news, run_failed, run_ended_well, service_health, data_missing),
     ],
-    schedules=[every_night, every_week, every_month, nightly_tidy],
+    schedules=[every_night, every_week, every_month, nightly_tidy, nightly_backup],
     resources=resources(Settings()),
     # One process a run: a process a step would import everything again for each of some thirty steps and checks,
     # and the steps that take long use every core by themselves. Batches run side by side as runs of their own.

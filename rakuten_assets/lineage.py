@@ -16,8 +16,8 @@ from rakuten_assets.assets.common import register_batches
 from rakuten_assets.automation.jobs import COMPETING, HANDED_IN, MONITORED, PER_BATCH, SERVING, WHOLE
 from rakuten_assets.automation.notifications import is_verdict, message
 from rakuten_assets.core.deliveries import deliveries
+from rakuten_assets.core.storage import replacing
 from rakuten_assets.registry import Registry
-from rakuten_assets.resources import replacing
 from rakuten_assets.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
@@ -102,6 +102,10 @@ def _jobs() -> dict[str, list[dg.AssetKey]]:
     return {job: [asset.key for asset in assets] for job, assets in jobs.items()}
 
 
+def _tournaments() -> list[str]:
+    return [asset.key.to_user_string() for asset in COMPETING]
+
+
 def _run(
     opened: dg.DagsterInstance,
     job: str,
@@ -171,7 +175,9 @@ def summary(opened: dg.DagsterInstance, settings: Settings, outcome: Outcome) ->
             "pictures": sum(delivery.pictures for delivery in arrived),
             "reasons": _sums([delivery.reasons for delivery in arrived]),
         },
-        "leaderboard": _metadata(opened, "tournament").get("ranking") if "tournament" in seconds else None,
+        "leaderboards": {
+            name: _metadata(opened, name).get("ranking", []) for name in _tournaments() if name in seconds
+        },
         "seconds": round(sum(seconds.values()), 1),
         "seconds_by_asset": seconds,
         "errors": outcome.errors,

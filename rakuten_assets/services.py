@@ -88,7 +88,9 @@ def serve(
 
 def _refuse_a_second_time(settings: Settings) -> None:
     """Raise RuntimeError where a port is taken: by these services, most likely, and their runs are alive."""
-    for port in (settings.dagster_port, settings.mlflow_port, settings.serving_port, settings.webapp_port):
+    of_programs = (settings.dagster_port, settings.mlflow_port, settings.serving_port, settings.webapp_port)
+    of_metrics = (settings.metrics_port, settings.webapp_metrics_port, settings.webapp_worker_metrics_port)
+    for port in filter(None, (*of_programs, *of_metrics)):
         with socket.socket() as probe:
             if probe.connect_ex((settings.host, port)) == 0:
                 raise RuntimeError(f"Port {port} of {settings.host} is taken: do these services run already?")
@@ -144,10 +146,12 @@ def _token_file(settings: Settings) -> Path:
 def _commands(settings: Settings) -> dict[str, list[str]]:
     python, workspace = sys.executable, str(PROJECT / "workspace.yaml")
     host, root = settings.host, settings.root
-    return {
+    log_format = ["--log-format", "json"] if settings.log_format == "json" else []
+    metrics = {"metrics": [python, "-m", "rakuten_assets.metrics"]} if settings.metrics_port else {}
+    return metrics | {
         "dagster": [
             *(python, "-m", "dagster_webserver", "-w", workspace),
-            *("-h", host, "-p", str(settings.dagster_port)),
+            *("-h", host, "-p", str(settings.dagster_port), *log_format),
         ],
         "classifier": [
             *(python, "-m", "bentoml", "serve", "serving.service:RakutenClassifier"),
@@ -155,11 +159,11 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
         ],
         "web-app": [python, "-m", "webapp"],
         "worker": [python, "-m", "webapp.worker"],
-        "dagster-daemon": [python, "-m", "dagster._daemon", "run", "-w", workspace],
+        "dagster-daemon": [python, "-m", "dagster._daemon", "run", "-w", workspace, *log_format],
         "mlflow": [
-            *(python, "-m", "mlflow", "server", "--workers", "1"),
+            *(python, "-m", "mlflow", "server", "--workers", "1", "--uvicorn-opts", "--log-level warning"),
             *("--host", host, "--port", str(settings.mlflow_port)),
-            *("--default-artifact-root", f"{root}/mlflow", "--serve-artifacts"),
+            *("--default-artifact-root", str(root / "mlflow"), "--serve-artifacts"),
         ],
     }
 
@@ -170,6 +174,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "mlflow": f"http://{settings.host}:{settings.mlflow_port}/health",
         "classifier": f"http://{settings.host}:{settings.serving_port}/livez",
         "web-app": f"{web_address(settings)}/healthz",
+        "metrics": f"http://{settings.host}:{settings.metrics_port}/metrics",
     }
 
 
@@ -231,4 +236,6 @@ def _table(settings: Settings) -> Table:
     table.add_row("Dagster UI", f"http://{settings.host}:{settings.dagster_port}")
     table.add_row("Prediction service", f"http://{settings.host}:{settings.serving_port}")
     table.add_row("MLflow", f"http://{settings.host}:{settings.mlflow_port}")
+    if settings.metrics_port:
+        table.add_row("Metrics", f"http://{settings.host}:{settings.metrics_port}/metrics")
     return table

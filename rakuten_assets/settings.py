@@ -60,6 +60,19 @@ class Settings(BaseSettings):
     webhook_url_file: Path | None = Field(
         None, description="File with the address of a Slack-style webhook, which is a secret."
     )
+    backup_root: str = Field(
+        "", description="Where backups go: a folder or s3://bucket/prefix. Empty: nothing is backed up."
+    )
+    backup_recipient: str = Field(
+        "", description="Public keys (age1…) that backups are encrypted for, with commas between them."
+    )
+    backup_recipients_file: Path | None = Field(None, description="File with such keys, one a line.")
+    backup_keep: str = Field(
+        "daily 7, weekly 4, monthly 6", description="How many days, weeks and months keep their newest backup."
+    )
+    unused_picture_days: int = Field(
+        7, gt=0, description="Days after which a picture that belongs to no product is deleted."
+    )
     sensor_seconds: int = Field(15, gt=0, description="Seconds between two looks of a sensor.")
     dagster_port: int = Field(3000, description="Port of the Dagster UI.")
     mlflow_port: int = Field(5000, description="Port of the MLflow UI.")
@@ -71,6 +84,11 @@ class Settings(BaseSettings):
     serving_token_file: Path = Field(
         Path("data/serving/admin-token"), description="File with the admin token of the prediction service."
     )
+    metrics_port: int = Field(9400, description="Port of the platform's metrics, for Prometheus. 0: none.")
+    webapp_metrics_port: int = Field(9401, description="Port of the web app's metrics, for Prometheus alone. 0: none.")
+    webapp_worker_metrics_port: int = Field(9402, description="Port of the worker's metrics. 0: none.")
+    mlflow_url: str = Field("", description="MLflow, as other programs reach it. Empty: the one started here.")
+    log_format: Literal["text", "json"] = Field("text", description="Logs of all programs: text or json.")
     host: str = Field("127.0.0.1", description="Address that the services listen on.")
 
     @property
@@ -83,6 +101,11 @@ class Settings(BaseSettings):
     def classifier_url(self) -> str:
         """Where the prediction service is: on another machine, or here."""
         return self.serving_url.rstrip("/") or f"http://{self.host}:{self.serving_port}"
+
+    @property
+    def mlflow_address(self) -> str:
+        """Where MLflow is: on another machine, or here."""
+        return self.mlflow_url.rstrip("/") or f"http://{self.host}:{self.mlflow_port}"
 
     @property
     def local_state(self) -> Path:

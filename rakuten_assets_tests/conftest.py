@@ -20,6 +20,8 @@ os.environ |= {
     "RAKUTEN_DROP_FOLDER": str(HOME / "drop"),
     "RAKUTEN_SERVING_TOKEN_FILE": str(HOME / "state" / "admin-token"),
     "HF_HUB_OFFLINE": "1",
+    # Tests run side by side, and those that look at metrics say where.
+    **{f"RAKUTEN_{name}METRICS_PORT": "0" for name in ("", "WEBAPP_", "WEBAPP_WORKER_")},
 }
 os.environ.pop("RAKUTEN_DATABASE_URL", None)
 os.environ.pop("DAGSTER_HOME", None)

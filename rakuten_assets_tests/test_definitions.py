@@ -20,7 +20,7 @@ def test_the_asset_graph_is_the_documented_one():
         *("feedback", "labelled_products", "human_labels"),
         *("splits", "text_embeddings", "image_embeddings"),
         *("text_model", "image_model", "similar_products", "stacked_model"),
-        *("tournament", "challenger", "champion", "model_card"),
+        *("tournament", "image_tournament", "fusion_tournament", "challenger", "champion", "model_card"),
         *("bento", "serving_image", "deployed_model"),
         *("drift_reference", "predictions", "drift_report"),
     }

@@ -72,3 +72,12 @@ def test_the_resources_are_configured_from_the_settings(settings):
     made = resources(settings)
     assert made["data"].url == str(settings.root)
     assert isinstance(made["io_manager"], dg.ConfigurableIOManager)
+
+
+def test_a_whole_bucket_is_a_root_as_well(settings):
+    from rakuten_assets.resources import resources
+    from rakuten_assets.services import _commands
+
+    whole = settings.model_copy(update={"data_root": "s3://bucket"})
+    assert resources(whole)["io_manager"].base_dir == "s3://bucket/assets"
+    assert "s3://bucket/mlflow" in _commands(whole)["mlflow"]

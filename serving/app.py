@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from rakuten_assets import telemetry
 from rakuten_assets.core import explain as explaining
 from rakuten_assets.core.explain_image import PictureExplanation
 from rakuten_assets.core.explain_text import TextExplanation
@@ -84,7 +86,7 @@ async def predict_batch(request: Request) -> schemas.BatchPrediction:
     """The likeliest categories of up to 64 products; one that cannot be classified does not stop the others."""
     asked = await read_json(request, schemas.BatchIn)
     live(request).required()
-    predictions = await predict_each(live(request), asked.products, asked.top)
+    predictions = await predict_each(live(request), asked.products, asked.top, asked.origins)
     return schemas.BatchPrediction(request_id=request_id(request), predictions=predictions)
 
 
@@ -151,9 +153,9 @@ def request_id(request: Request) -> str:
 
 
 async def predict_each(
-    models: Live, products: Sequence[schemas.ProductIn], top: int
+    models: Live, products: Sequence[schemas.ProductIn], top: int, origins: Sequence[schemas.Origin] = ()
 ) -> list[schemas.ItemPrediction | schemas.ItemError]:
-    """An answer for each product, or why it has none."""
+    """An answer for each product, or why it has none; in the logs and the trace of its origin, where it has one."""
 
     async def one(asked: schemas.ProductIn) -> schemas.ItemPrediction | schemas.ItemError:
         try:
@@ -162,7 +164,18 @@ async def predict_each(
             metrics.REFUSED.labels(error.code).inc()
             return schemas.ItemError(error=error.message, code=error.code)
 
-    return list(await asyncio.gather(*(one(asked) for asked in products)))
+    async def of(asked: schemas.ProductIn, origin: schemas.Origin) -> schemas.ItemPrediction | schemas.ItemError:
+        # Each is a task of its own, so no other product sees this id.
+        telemetry.REQUEST.set(origin.request_id)
+        with telemetry.span("predict", SpanKind.SERVER, telemetry.going_on(origin.traceparent)):
+            answer = await one(asked)
+            said = answer.model_version if isinstance(answer, schemas.ItemPrediction) else answer.code
+            logger.info("A product of a batch of %s: %s", len(products), said)
+            return answer
+
+    if len(origins) == len(products):
+        return list(await asyncio.gather(*map(of, products, origins)))
+    return list(await asyncio.gather(*map(one, products)))
 
 
 async def aside(work: Callable[[], Result]) -> Result:

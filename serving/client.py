@@ -7,19 +7,25 @@
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, TypeAdapter
 
+from rakuten_assets import telemetry
 from serving import schemas
 
 # How often a service that has too much to do is asked again, each time after the pause that it asks for.
 PATIENCE = 2
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+Heard = Callable[[str, str, float], None]
+"""Told the path of each call, what came of it (ok, refused or unavailable), and how long it took in seconds."""
 
 
 class ServiceRefused(Exception):
@@ -37,13 +43,13 @@ class ServiceUnavailable(Exception):
 class Client:
     """One connection pool to one service. `token` is needed for what changes the deployment."""
 
-    def __init__(self, url: str, token: str | None = None, timeout: float = 30) -> None:
+    def __init__(self, url: str, token: str | None = None, timeout: float = 30, heard: Heard = lambda *_: None) -> None:
         """`timeout` is in seconds, for each request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A connection that the service has just closed is opened anew; the request itself is sent once.
         transport = httpx.HTTPTransport(retries=1)
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
-        self._url = url
+        self._url, self._heard = url, heard
 
     def predict(
         self, designation: str = "", description: str = "", image: bytes | None = None, top: int = 5
@@ -52,11 +58,27 @@ class Client:
         return self._post("/predict", schemas.Prediction, {**_product(designation, description, image), "top": top})
 
     def predict_batch(
-        self, products: Sequence[tuple[str, str, bytes | None]], top: int = 5
+        self,
+        products: Sequence[tuple[str, str, bytes | None]],
+        top: int = 5,
+        origins: Sequence[tuple[str, Context]] = (),
     ) -> list[schemas.ItemPrediction | schemas.ItemError]:
-        """An answer, or why there is none, for each of at most 64 (designation, description, image)."""
-        body = {"products": [_product(*each) for each in products], "top": top}
-        return self._post("/predict_batch", schemas.BatchPrediction, body).predictions
+        """An answer, or why there is none, for each of at most 64 (designation, description, image).
+
+        `origins`, where there are any, are the request's id and the trace that each product belongs to.
+        """
+        body: dict[str, Any] = {"products": [_product(*each) for each in products], "top": top}
+        contexts = [context for _, context in origins] or [get_current()]
+        with telemetry.spans("POST /predict_batch", SpanKind.CLIENT, contexts) as spans:
+            if origins:
+                body["origins"] = [
+                    {"request_id": id, "traceparent": telemetry.traceparent(telemetry.within(span))}
+                    for (id, _), span in zip(origins, spans, strict=True)
+                ]
+            # The request itself is a part of the first trace alone: a header names one.
+            with telemetry.request(origins[0][0] if origins else telemetry.REQUEST.get(), spans[0]):
+                answer = self._exchange("POST", "/predict_batch", json=body)
+        return schemas.BatchPrediction.model_validate(answer).predictions
 
     def explain(
         self, designation: str = "", description: str = "", image: bytes | None = None, code: int | None = None
@@ -132,6 +154,23 @@ class Client:
         return model.model_validate(self._answer("POST", path, json=body, **options))
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
+        with telemetry.span(f"{method} {path}", SpanKind.CLIENT):
+            return self._exchange(method, path, **options)
+
+    def _exchange(self, method: str, path: str, **options: Any) -> Any:
+        """What came of it is told to whoever counts."""
+        start, outcome = time.perf_counter(), "unavailable"
+        try:
+            answer = self._said(method, path, **options)
+            outcome = "ok"
+            return answer
+        except ServiceRefused:
+            outcome = "refused"
+            raise
+        finally:
+            self._heard(path, outcome, time.perf_counter() - start)
+
+    def _said(self, method: str, path: str, **options: Any) -> Any:
         response = self._sent(method, path, **options)
         for _ in range(PATIENCE):
             if response.status_code == 429:
@@ -145,7 +184,7 @@ class Client:
 
     def _sent(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            return self._http.request(method, path, **options)
+            return self._http.request(method, path, headers=telemetry.headers(), **options)
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"The prediction service at {self._url} does not answer: {error}") from error
 

@@ -1,17 +1,23 @@
 """The door of the service: request ids, and the end of requests that are too large, too slow, or no task."""
 
 import asyncio
+import logging
 import re
+import time
 import uuid
 
+from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rakuten_assets import telemetry
 from serving import metrics
 from serving.errors import Refused
 from serving.reading import read_json
 from serving.schemas import TaskIn
+
+logger = logging.getLogger("bentoml.rakuten")
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
 
@@ -24,9 +30,15 @@ ANSWERS_A_CONNECTION = 50
 
 TASKS = ("/predict_many", "/predict_many/submit")
 
+# Asked every few seconds by machines: neither logged nor traced.
+PROBES = ("/healthz", "/livez", "/readyz", "/metrics")
+
+# BentoML's own routes, which bring no template with them.
+OWN = frozenset({*TASKS, "/predict_many/status", "/predict_many/get", "/predict_many/cancel"})
+
 
 class Guard:
-    """ASGI middleware: gives every request an id, and its body a size and a time that it must keep to."""
+    """ASGI middleware: gives every request an id, a span and a line in the log, and its body limits to keep to."""
 
     def __init__(self, app: ASGIApp, body_seconds: float) -> None:
         self._app = app
@@ -38,6 +50,30 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["request_id"] = request_id = _request_id(scope)
+        telemetry.REQUEST.set(request_id)
+        if scope["path"] in PROBES:
+            await self._limited(scope, receive, send, request_id)
+            return
+        given = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+        # Not below the span that BentoML's own middleware may have opened, which nobody is sent.
+        with telemetry.span(scope["method"], SpanKind.SERVER, telemetry.going_on(given)) as span:
+            start, status = time.perf_counter(), 500
+
+            async def heard(message: Message) -> None:
+                nonlocal status
+                status = message["status"] if message["type"] == "http.response.start" else status
+                await send(message)
+
+            try:
+                await self._limited(scope, receive, heard, request_id)
+            finally:
+                seconds, route = time.perf_counter() - start, _route(scope)
+                metrics.REQUESTS.labels(route, status).observe(seconds)
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attributes({"http.route": route, "http.response.status_code": status})
+                logger.info("%s %s %s %.0f ms", scope["method"], route, status, seconds * 1000)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         most = MAX_BATCH_BODY if scope["path"].startswith(LARGE) else MAX_BODY
 
         async def sending(message: Message) -> None:
@@ -111,6 +147,12 @@ def _request_id(scope: Scope) -> str:
     """The caller's id where it is one, else a new one."""
     given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answered; paths that callers make up are one."""
+    path = getattr(scope.get("route"), "path", None) or scope["path"]
+    return str(path) if scope.get("route") or path in OWN else "other"
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: Refused) -> None:

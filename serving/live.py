@@ -91,6 +91,7 @@ class Live:
                 self._take(choice)
                 return
             except Refused as error:
+                metrics.FAILED.inc()
                 logger.error("Champion %s, challenger %s: %s", choice.champion, choice.challenger, error)
         self._note(wanted)
         logger.warning("No model is loaded: the service is not ready until one is deployed.")
@@ -115,6 +116,7 @@ class Live:
             await aside(self._take, wanted)
         except Refused as error:
             logger.error("Generation %s was not taken on: %s", wanted.generation, error)
+            metrics.FAILED.inc()
             self._note(wanted, str(error))
 
     def _take(self, wanted: Deployment) -> None:
@@ -125,6 +127,7 @@ class Live:
         self.champion, self.challenger, self._terms, self.deployment = champion, challenger, terms, wanted
         self._prepared = {}
         self._note(wanted)
+        metrics.loaded({each.role: each.version for each in (champion, challenger) if each}, wanted.generation)
         logger.info("Champion %s, challenger %s", wanted.champion, terms)
 
     def _classifier(self, version: str) -> ProductClassifier:

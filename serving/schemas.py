@@ -31,9 +31,17 @@ class PredictIn(ProductIn):
     top: int = Field(5, ge=1, le=MAX_TOP, description="How many categories to answer with.")
 
 
+class Origin(Body):
+    """The request that a product of a batch belongs to: its id, and its span as W3C's header `traceparent` has it."""
+
+    request_id: str = Field("", max_length=64, pattern=r"^[\w.:-]*$")
+    traceparent: str = Field("", max_length=64)
+
+
 class BatchIn(Body):
     products: list[ProductIn] = Field(min_length=1, max_length=MAX_BATCH)
     top: int = Field(5, ge=1, le=MAX_TOP, description="How many categories each product gets.")
+    origins: list[Origin] = Field([], max_length=MAX_BATCH, description="Whose each product is, for logs and traces.")
 
 
 class ExplainIn(ProductIn):

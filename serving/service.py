@@ -8,7 +8,8 @@ from typing import cast
 
 import bentoml
 
-from serving import admin
+from rakuten_assets import telemetry
+from serving import admin, metrics
 from serving.app import app, predict_each
 from serving.build import CLASSIFIER
 from serving.guard import Guard, TaskDoor
@@ -34,6 +35,7 @@ threads = str(max(1, cores // workers))
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 app.include_router(admin.router)
+app.include_router(metrics.router)
 
 
 @bentoml.service(
@@ -41,6 +43,10 @@ app.include_router(admin.router)
     workers=workers,
     # BentoML keeps some 4 KB of every request for this long, also when it has been answered.
     traffic={"timeout": 60},
+    metrics={"enabled": False},  # theirs are labelled by the path as it was called: `serving/metrics.py` has ours
+    # The spans are the guard's, and so are the lines of the log: BentoML's are of every chunk, and hold addresses.
+    tracing={"excluded_urls": ".*"},
+    logging={"access": {"enabled": False}},
     image=image(arguments.device, arguments.requirements),
     envs=[{"name": name, "value": threads} for name in THREADS] + [{"name": "MALLOC_ARENA_MAX", "value": "2"}],
 )
@@ -54,6 +60,8 @@ class RakutenClassifier:
     def __init__(self) -> None:
         import cv2
 
+        # After BentoML, which sets up its own log just before.
+        telemetry.start("serving", "bentoml", "uvicorn.error")
         cv2.setNumThreads(int(threads))
         sys.setswitchinterval(SWITCH_SECONDS)
         folder = Path(self.bundled.path) / CLASSIFIER if arguments.model else None
@@ -67,6 +75,7 @@ class RakutenClassifier:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         self._watching.cancel()
+        telemetry.stop()
 
     def __is_ready__(self) -> bool:
         return self.live.champion is not None

@@ -49,7 +49,12 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     if not hasattr(shared, "settled"):
         shared.settled = Settled(shared.application.store)
     own = {"application": shared.application, "settled": shared.settled}
-    await api({**scope, "state": {**scope.get("state", {}), **own}}, receive, send)
+    inner = {**scope, "state": {**scope.get("state", {}), **own}}
+    try:
+        await api(inner, receive, send)
+    finally:
+        # For whoever counts requests by their route.
+        scope["route"] = inner.get("route")
 
 
 router = APIRouter()

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from rakuten_assets.store.errors import Refused
 from webapp import api_models as models
+from webapp import metrics
 from webapp.api_base import App, Asker, Body, Cursor, Id, Size, Text, Token, errors
 
 router = APIRouter()
@@ -45,7 +47,12 @@ def sign_in(body: Credentials, request: Request, app: App) -> models.SignedIn:
     """
     hours = app.settings.session_hours
     device = body.device or request.headers.get("user-agent", "")[:200]
-    token, actor = app.store.accounts.sign_in(body.email, body.password, "api", device, hours)
+    try:
+        token, actor = app.store.accounts.sign_in(body.email, body.password, "api", device, hours)
+    except Refused:
+        metrics.SIGN_INS.labels("api", "refused").inc()
+        raise
+    metrics.SIGN_INS.labels("api", "ok").inc()
     request.state.actor = actor
     return models.SignedIn(token=token, hours=hours, me=models.Me.of(actor))
 

@@ -18,7 +18,7 @@ from rakuten_assets.store.records import Actor, Draft, ProductFilter, State
 from serving.client import ServiceRefused, ServiceUnavailable
 from serving.schemas import ItemPrediction
 from webapp import api_models as models
-from webapp import pictures
+from webapp import metrics, pictures
 from webapp.api_base import (
     BIGGEST,
     App,
@@ -226,7 +226,11 @@ def _submit(app: Application, asker: Actor, body: Raw, key: str) -> records.Prod
     said = body.parsed(SubmissionIn)
     picture = body.picture(said.image)
     image = pictures.keep(app, picture) if picture is not None else None
-    return app.store.products.submit(asker, Draft(said.designation, said.description, image, said.reference), key)
+    metrics.PICTURES.labels("api").inc(len(picture or b""))
+    draft = Draft(said.designation, said.description, image, said.reference)
+    product = app.store.products.submit(asker, draft, key)
+    metrics.SUBMISSIONS.labels("api").inc()
+    return product
 
 
 def _predicted(app: Application, asked: ProductIn, picture: bytes | None) -> ItemPrediction:

@@ -7,6 +7,7 @@ from upath import UPath
 
 from rakuten_assets.store.store import Store
 from serving.client import Client
+from webapp import metrics
 from webapp.settings import WebSettings
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Application:
         from webapp.live import Live
 
         store = Store(settings.database_url, settings.text_only)
-        return cls(settings, store, Client(settings.serving_url, timeout=SERVICE_TIMEOUT), Live(store))
+        client = Client(settings.serving_url, timeout=SERVICE_TIMEOUT, heard=metrics.called)
+        return cls(settings, store, client, Live(store))
 
     def close(self) -> None:
         """End the threads and connections."""

@@ -19,10 +19,10 @@ from uuid import uuid4
 from upath import UPath
 
 from rakuten_assets.core.products import MAX_DESCRIPTION
+from rakuten_assets.core.storage import write
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import Actor, Draft, Import, ImportRow
-from webapp import pictures
-from webapp.files import write
+from webapp import metrics, pictures
 from webapp.settings import WebSettings
 
 COLUMNS = ("designation", "description", "image", "reference")
@@ -215,6 +215,7 @@ class Carrying:
         try:
             draft = self._draft(line)
             self._app.store.imports.add_product(self._actor, self._id, line.number, draft)
+            metrics.SUBMISSIONS.labels("bulk").inc()
         except Refused as refused:
             self._app.store.imports.add_error(
                 self._id, line.number, line.reference[:100], refused.code, _kept(refused.params)
@@ -231,7 +232,9 @@ class Carrying:
         if name := fields.get("image", "").strip():
             if self._pictures is None:
                 raise Refused("invalid", "picture_missing", name=_plain(name))
-            image = pictures.keep(self._app, self._pictures.read(name))
+            picture = self._pictures.read(name)
+            image = pictures.keep(self._app, picture)
+            metrics.PICTURES.labels("bulk").inc(len(picture))
         return Draft(fields[NEEDED], fields.get("description", ""), image, line.reference)
 
 

@@ -1,18 +1,9 @@
 """What went wrong, for the log: where, and of what kind. Never what anybody wrote, which messages of errors repeat."""
 
 import logging
-import traceback
 
 from rakuten_assets.store.errors import Refused
-
-# The end of the way there; the frames before it are those of the frameworks.
-FRAMES = 6
-
-
-def describe(error: BaseException) -> str:
-    """The kind of the error and where it was raised, without its message."""
-    where = "".join(traceback.format_tb(error.__traceback__)[-FRAMES:])
-    return f"{type(error).__name__}\n{where}".rstrip()
+from rakuten_assets.telemetry import describe as describe
 
 
 class Discreet(logging.Filter):

@@ -1,17 +1,25 @@
 """In front of everything: whose request it is, how large it may be, and what browsers may do with the answer."""
 
+import logging
 import re
 import secrets
+import time
 from http import HTTPStatus
+from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
+from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rakuten_assets import telemetry
 from rakuten_assets.store.audit import REQUEST
-from webapp import texts
+from webapp import metrics, texts
+
+log = logging.getLogger(__name__)
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -54,9 +62,14 @@ SECURITY_HEADERS = {
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
+# What machines ask for every few seconds, and the parts of every page: neither logged nor traced.
+UNSEEN = ("/healthz", "/readyz", "/_nicegui")
+
+METHODS = {*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE"}
+
 
 class Guard:
-    """ASGI middleware: an id for each request, no foreign origins, no endless bodies, security headers."""
+    """ASGI middleware: an id, a span and a log line for each request; no foreign origins, no endless bodies."""
 
     def __init__(self, app: ASGIApp, *, cookie: str, https: bool = False) -> None:
         """`cookie` is the name of the session's; with `https`, browsers are told to come by nothing else."""
@@ -72,7 +85,8 @@ class Guard:
         request_id = said if REQUEST_ID.fullmatch(said) else secrets.token_hex(8)
         token = REQUEST.set(request_id)
         try:
-            await self._guarded(scope, headers, receive, self._dressed(send, request_id))
+            with _Seen(scope, headers) as seen:
+                await self._guarded(scope, headers, receive, seen.hearing(self._dressed(send, request_id)))
         finally:
             REQUEST.reset(token)
 
@@ -111,6 +125,53 @@ class Guard:
             await send(message)
 
         return dressed
+
+
+class _Seen:
+    """What of a request is counted, traced and logged: its method, its route and its status. Never its path."""
+
+    def __init__(self, scope: Scope, headers: Headers) -> None:
+        self._scope, self._status = scope, 500
+        self._counted = scope["type"] == "http"
+        self._told = self._counted and not scope["path"].startswith(UNSEEN)
+        self._context = telemetry.going_on(headers.get("traceparent", ""))
+
+    def __enter__(self) -> Self:
+        self._start = time.perf_counter()
+        if self._told:
+            self._tracing = telemetry.span("request", SpanKind.SERVER, self._context)
+            self._span = self._tracing.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds, route = time.perf_counter() - self._start, _route(self._scope)
+        method = self._scope.get("method", "")
+        method = method if method in METHODS else "other"
+        if self._counted:
+            metrics.REQUESTS.labels(method, route, self._status).observe(seconds)
+        if self._told:
+            log.info("%s %s %s %.0f ms", method, route, self._status, seconds * 1000)
+            self._span.update_name(f"{method} {route}")
+            self._span.set_attributes({"http.route": route, "http.response.status_code": self._status})
+            self._tracing.__exit__(kind, error, trace)
+
+    def hearing(self, send: Send) -> Send:
+        async def heard(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._status = message["status"]
+            await send(message)
+
+        return heard
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answered; paths that callers make up are one."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "other"
+    return f"/api/v1{path}" if scope["path"].startswith("/api/v1/") else str(path)
 
 
 class _TooLarge(HTTPException):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from nicegui import ui
 from starlette.responses import PlainTextResponse, Response
 
+from rakuten_assets import telemetry
 from webapp import auth, pages
 from webapp.app import Application
 from webapp.failures import keep_discreet
@@ -74,6 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         application.close()
+        telemetry.stop()
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -18,6 +18,7 @@ TONES: dict[str, theme.Tone] = {
     "service_unhealthy": "bad",
     "service_healthy": "good",
     "data_missing": "warn",
+    "purged": "warn",
 }
 
 # Parts named in the table; the report has all.

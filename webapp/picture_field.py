@@ -10,7 +10,7 @@ from nicegui.elements.upload_files import FileUpload
 
 from rakuten_assets.core.images import open_rgb
 from rakuten_assets.store.errors import Refused
-from webapp import pictures, texts
+from webapp import metrics, pictures, texts
 from webapp.auth import Visit
 from webapp.drop_zone import DropZone
 from webapp.refusals import or_refused
@@ -95,6 +95,7 @@ class PictureField(Generic[Kept]):
 
     def _kept(self, data: bytes) -> tuple[Kept, str]:
         """Runs in a thread."""
+        metrics.PICTURES.labels("form").inc(len(data))
         return self._keep(data), preview(data)
 
     def _preview(self, address: str) -> None:

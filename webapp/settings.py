@@ -17,6 +17,8 @@ class WebSettings(BaseSettings):
     mlflow_url: str = Field("http://127.0.0.1:5000", description="Where the web app's links to MLflow lead.")
     host: str = Field("127.0.0.1", description="Address that the web app listens on.")
     port: int = Field(8080, description="Port of the web app.")
+    metrics_port: int = Field(9401, description="Port of the web app's metrics, for Prometheus alone. 0: none.")
+    worker_metrics_port: int = Field(9402, description="Port of the worker's metrics. 0: none.")
     text_only: bool = Field(False, description="Take products without a picture.")
     session_hours: int = Field(12, gt=0, description="Hours after which one must sign in again.")
     # Measured on a model of 4,000 sample products: of its unsure answers, a tenth of those for new sample products and

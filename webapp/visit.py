@@ -14,6 +14,7 @@ from nicegui.client import Client
 from nicegui.element import Element
 from starlette.requests import Request
 
+from rakuten_assets import telemetry
 from rakuten_assets.store.audit import REQUEST
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.records import Actor, Language
@@ -137,7 +138,9 @@ class Visit:
             raise Refused("forbidden", "forbidden")
         self.actor = actor
         REQUEST.set(secrets.token_hex(8))
-        return verb(actor, *args, **kwargs)
+        # What people do on an open page comes by its channel, not as requests.
+        with telemetry.span("page action"):
+            return verb(actor, *args, **kwargs)
 
     @asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:

@@ -7,15 +7,18 @@ wait; a job whose worker was killed is due again after a minute. Several workers
 import logging
 import signal
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import islice
 from threading import Event
 from types import FrameType
+from typing import TypeVar
 
+from opentelemetry.trace import Span, SpanKind
 from upath import UPath
 
+from rakuten_assets import telemetry
 from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.store.changes import Change
 from rakuten_assets.store.errors import Refused
@@ -23,11 +26,11 @@ from rakuten_assets.store.records import Candidate, Job, Predicted
 from rakuten_assets.store.store import Store
 from serving.client import Client, ServiceRefused, ServiceUnavailable
 from serving.schemas import ItemError, ItemPrediction
-from webapp import bulk
+from webapp import bulk, metrics
 from webapp.bulk import Carrying
 from webapp.settings import WebSettings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("webapp.worker")
 
 # Products asked for at once. The service makes batches of its own; more would only make the first of them wait.
 BATCH = 16
@@ -57,6 +60,7 @@ OPEN_IMPORTS = 4
 PASSING = frozenset({"overloaded", "no_model", "too_slow"})
 
 Product = tuple[str, str, bytes | None]
+Result = TypeVar("Result")
 
 
 class Worker:
@@ -68,6 +72,7 @@ class Worker:
         self._client, self._far = client, far
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="worker")
         self._carrying: dict[int, Carrying] = {}
+        self._spans: dict[int, Span] = {}
 
     def once(self) -> int:
         """Do what is due, as much as one batch; the result is how much it was, 0 where there was nothing."""
@@ -77,7 +82,7 @@ class Worker:
         if len(jobs) == BATCH:
             return BATCH
         # Products that wait come first; those that imports make come in between.
-        return len(jobs) + sum(self._safely(job, self._carry_on) for job in self.store.outbox.take(1, kind="import"))
+        return len(jobs) + sum(self._import(job) for job in self.store.outbox.take(1, kind="import"))
 
     def run(self, stop: Event, poll_seconds: float = POLL_SECONDS) -> None:
         """Work until told to stop: at once when something is submitted, and every few seconds in any case."""
@@ -103,15 +108,19 @@ class Worker:
         try:
             return self.once() > 0
         except Exception as error:  # nothing is lost by it: what was taken is due again
+            metrics.ERRORS.labels("loop").inc()
             _log_failure("the worker", error)
             time.sleep(PAUSE_SECONDS)
             return True
 
     def _classify(self, jobs: Sequence[Job]) -> None:
-        products = dict(zip(jobs, self._pool.map(self._product, jobs), strict=True))
-        ready = [job for job, product in products.items() if product is not None]
-        if ready:
-            self._ask(ready, [product for product in products.values() if product is not None])
+        contexts = [telemetry.going_on(job.traceparent) for job in jobs]
+        with telemetry.spans("worker classify", SpanKind.CONSUMER, contexts) as spans:
+            self._spans = {job.id: span for job, span in zip(jobs, spans, strict=True)}
+            products = dict(zip(jobs, self._pool.map(self._within(self._product), jobs), strict=True))
+            ready = [job for job, product in products.items() if product is not None]
+            if ready:
+                self._ask(ready, [product for product in products.values() if product is not None])
 
     def _product(self, job: Job) -> Product | None:
         """What the service is asked; None where the picture cannot be read, which is noted."""
@@ -119,10 +128,10 @@ class Worker:
         try:
             picture = read_picture(self.root, job.draft.image) if job.draft.image else None
         except FileNotFoundError:
-            self.store.outbox.refused(job, "picture_lost", "picture_lost")
+            self._refuse(job, "picture_lost", "picture_lost")
             return None
         except Exception as error:  # an object store's errors are of many kinds
-            self.store.outbox.retry(job, f"picture: {type(error).__name__}")
+            self._retry(job, f"picture: {type(error).__name__}")
             return None
         return job.draft.designation, job.draft.description, picture
 
@@ -130,10 +139,11 @@ class Worker:
         """Ask for all; where the service does not take them together, for the halves."""
         start = time.perf_counter()
         try:
-            answers = self._client.predict_batch(products, TOP)
+            origins = [(job.request_id, telemetry.within(self._spans[job.id])) for job in jobs]
+            answers = self._client.predict_batch(products, TOP, origins)
         except ServiceUnavailable as error:
             said = str(error)
-            self._each(jobs, lambda job: self.store.outbox.retry(job, said))
+            self._each(jobs, lambda job: self._retry(job, said))
         except ServiceRefused as error:
             self._refused(jobs, products, error)
         else:
@@ -143,9 +153,9 @@ class Worker:
 
     def _refused(self, jobs: Sequence[Job], products: Sequence[Product], error: ServiceRefused) -> None:
         if error.code in PASSING:
-            self._each(jobs, lambda job: self.store.outbox.retry(job, error.message))
+            self._each(jobs, lambda job: self._retry(job, error.message))
         elif len(jobs) == 1:
-            self.store.outbox.refused(jobs[0], error.code, error.message)
+            self._within(lambda job: self._refuse(job, error.code, error.message))(jobs[0])
         else:
             half = len(jobs) // 2
             self._ask(jobs[:half], products[:half])
@@ -153,18 +163,32 @@ class Worker:
 
     def _store(self, job: Job, product: Product, answer: ItemPrediction | ItemError, seconds: float) -> None:
         if isinstance(answer, ItemPrediction):
-            self.store.outbox.classified(job, self._predicted(product, answer, seconds))
+            predicted = self._predicted(job, product, answer, seconds)
+            with telemetry.span("store answer"):
+                self.store.outbox.classified(job, predicted)
+            metrics.CLASSIFIED.labels("to_confirm" if predicted.review else "proposed").inc()
+            metrics.WAITED.observe((datetime.now(UTC) - job.created_at).total_seconds())
+            log.info("Job %s: product %s, model %s", job.id, job.subject_id, predicted.model_version)
         elif answer.code in PASSING:
-            self.store.outbox.retry(job, answer.error)
+            self._retry(job, answer.error)
         else:
-            self.store.outbox.refused(job, answer.code, answer.error)
+            self._refuse(job, answer.code, answer.error)
 
-    def _predicted(self, product: Product, answer: ItemPrediction, seconds: float) -> Predicted:
+    def _refuse(self, job: Job, code: str, text: str) -> None:
+        self.store.outbox.refused(job, code, text)
+        metrics.CLASSIFIED.labels("refused").inc()
+        log.warning("Job %s: product %s cannot be classified: %s", job.id, job.subject_id, code)
+
+    def _retry(self, job: Job, error: str) -> None:
+        self.store.outbox.retry(job, error)
+        metrics.RETRIES.labels(job.kind).inc()
+
+    def _predicted(self, job: Job, product: Product, answer: ItemPrediction, seconds: float) -> Predicted:
         candidates = [Candidate(each.code, each.confidence) for each in answer.categories]
         review: str | None = answer.review.code if answer.review else None
         if review == "low_confidence" and self._is_far(product):
             review = "category_missing"
-        return Predicted(answer.model_version, candidates, answer.rests_on, review, seconds)
+        return Predicted(answer.model_version, candidates, answer.rests_on, review, seconds, job.request_id)
 
     def _is_far(self, product: Product) -> bool:
         """Whether no known product is like this one; a service that cannot tell leaves it at that."""
@@ -181,13 +205,32 @@ class Worker:
         list(self._pool.map(lambda job: self._safely(job, work), jobs))
 
     def _safely(self, job: Job, work: Callable[[Job], int | None]) -> int:
-        """What the work came to; where it failed, it is due again."""
-        try:
-            return work(job) or 0
-        except Exception as error:
-            _log_failure(f"job {job.id}", error)
-            self.store.outbox.retry(job, type(error).__name__)
-            return 0
+        """What the work came to, as a part of the job's request; where it failed, it is due again."""
+
+        def safely(job: Job) -> int:
+            try:
+                return work(job) or 0
+            except Exception as error:
+                metrics.ERRORS.labels(job.kind).inc()
+                _log_failure(f"job {job.id}", error)
+                self._retry(job, type(error).__name__)
+                return 0
+
+        return self._within(safely)(job)
+
+    def _within(self, work: Callable[[Job], Result]) -> Callable[[Job], Result]:
+        """The work as a part of the request that its job goes on with, in logs and traces, in whatever thread."""
+
+        def within(job: Job) -> Result:
+            with telemetry.request(job.request_id, self._spans[job.id]):
+                return work(job)
+
+        return within
+
+    def _import(self, job: Job) -> int:
+        with telemetry.spans("worker import", SpanKind.CONSUMER, [telemetry.going_on(job.traceparent)]) as spans:
+            self._spans = {job.id: spans[0]}
+            return self._safely(job, self._carry_on)
 
     def _carry_on(self, job: Job) -> int:
         """Some lines of an import; the result is how many."""
@@ -200,7 +243,7 @@ class Worker:
         if started.state == "waiting":
             self.store.imports.begin(started.id, len(carrying.lines))
         lines = list(islice(carrying.left(dealt_with), CHUNK))
-        list(self._pool.map(carrying.deal_with, lines))
+        list(self._pool.map(lambda line: self._within(lambda _: carrying.deal_with(line))(job), lines))
         if len(lines) == CHUNK:
             self.store.outbox.postpone(job)
         else:
@@ -233,16 +276,14 @@ def _is_work(change: Change) -> bool:
 
 def _log_failure(what: str, error: Exception) -> None:
     """Where it failed, without what the database says: that may be a seller's text."""
-    where = "".join(traceback.format_tb(error.__traceback__)[-3:])
-    log.error("%s failed: %s\n%s", what, type(error).__name__, where)
+    log.error("%s failed: %s", what, telemetry.describe(error))
 
 
 def main() -> None:
     """Work until SIGTERM or Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # It logs each request's address, which says nothing.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    telemetry.start("worker")
     settings = WebSettings()
+    metrics.serve(settings.worker_metrics_port, settings.host)
     stop = Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -251,9 +292,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     store = Store(settings.database_url, settings.text_only)
-    with Client(settings.serving_url) as client:
+    with Client(settings.serving_url, heard=metrics.called) as client:
         Worker(store, client, settings.root, settings.far).run(stop)
     store.close()
+    telemetry.stop()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The audit log: written by every verb in its own transaction, read by administrators, rewritten by nobody."""
 
 from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -10,9 +9,7 @@ from sqlalchemy.orm import Session
 from rakuten_assets.store.base import Verbs, must_be, page
 from rakuten_assets.store.records import Actor, AuditFilter, AuditLine, Page
 from rakuten_assets.store.tables import AuditRow, User
-
-REQUEST: ContextVar[str] = ContextVar("request", default="")
-"""The id of the request that is being answered: it leads from a line of the log to the programs' logs."""
+from rakuten_assets.telemetry import REQUEST as REQUEST
 
 STREAMED = 1_000
 

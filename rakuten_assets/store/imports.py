@@ -12,7 +12,7 @@ from rakuten_assets.store import audit
 from rakuten_assets.store.base import BIGGEST, Verbs, announce, clean, must_be, page
 from rakuten_assets.store.errors import Refused
 from rakuten_assets.store.outbox import same_job
-from rakuten_assets.store.products import Products, submit, view
+from rakuten_assets.store.products import Products, enqueue, submit, view
 from rakuten_assets.store.records import Actor, Draft, Import, ImportRow, Job, Page, Product
 from rakuten_assets.store.tables import ImportLine, OutboxRow, User
 from rakuten_assets.store.tables import ImportRow as Row
@@ -34,7 +34,7 @@ class Imports(Verbs):
         with self._transaction() as session:
             id = session.scalar(new.on_conflict_do_nothing(index_elements=[Row.folder]).returning(Row.id))
             if id is not None:
-                session.add(OutboxRow(kind="import", subject_id=id))
+                enqueue(session, "import", id)
                 audit.write(session, actor, "import_started", "import", id)
                 self._announce(session, session.get_one(Row, id))
             return _import(session, session.scalars(select(Row).where(Row.folder == folder)).one())

@@ -43,15 +43,18 @@ class Models(Verbs):
         """The last judged models, the newest first."""
         must_be(actor, "admin")
         with self._transaction() as session:
-            return [_report(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.at.desc()).limit(SHOWN))]
+            return [
+                report_of(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.at.desc()).limit(SHOWN))
+            ]
 
     def champion(self) -> ModelReport | None:
         """The model that was promoted last."""
         query = select(ModelRow).where(ModelRow.promoted).order_by(ModelRow.at.desc()).limit(1)
         with self._transaction() as session:
             row = session.scalar(query)
-            return _report(row) if row else None
+            return report_of(row) if row else None
 
 
-def _report(row: ModelRow) -> ModelReport:
+def report_of(row: ModelRow) -> ModelReport:
+    """A row as a plain value."""
     return ModelReport(row.version, row.number, row.promoted, row.reason, row.at, row.report)

@@ -42,11 +42,7 @@ class Outbox(Verbs):
         with self._transaction() as session:
             rows = session.scalars(leased.values(next_at=later, attempts=OutboxRow.attempts + 1)).all()
             drafts = _drafts(session, [row.subject_id for row in rows if row.kind == "classify"])
-        jobs = [
-            Job(row.id, row.kind, row.subject_id, row.revision, row.attempts, drafts.get(row.subject_id))  # type: ignore[arg-type]
-            for row in rows
-        ]
-        return sorted(jobs, key=lambda job: job.id)
+        return sorted((_job(row, drafts.get(row.subject_id)) for row in rows), key=lambda job: job.id)
 
     def classified(self, job: Job, predicted: Predicted) -> None:
         """Keep the answer, propose its category, and end the job: all of it or nothing."""
@@ -133,6 +129,20 @@ class Outbox(Verbs):
             counts = {code: number for code, number in session.execute(query.group_by(ProductRow.category))}  # noqa: C416
             self._counts = (time.monotonic(), counts)
         return counts
+
+
+def _job(row: OutboxRow, draft: Draft | None) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,  # type: ignore[arg-type]
+        subject_id=row.subject_id,
+        revision=row.revision,
+        attempts=row.attempts,
+        draft=draft,
+        request_id=row.request_id or "",
+        traceparent=row.traceparent or "",
+        created_at=row.created_at,
+    )
 
 
 def _current(session: Session, job: Job) -> ProductRow | None:

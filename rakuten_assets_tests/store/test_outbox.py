@@ -31,6 +31,39 @@ def test_a_job_is_taken_by_one_worker_until_its_lease_ends(store, seller):
     assert [again.attempts for again in store.outbox.take(10)] == [2]
 
 
+def test_a_job_goes_on_with_the_request_and_the_trace_that_it_was_begun_in(store, seller, monkeypatch):
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from rakuten_assets import telemetry
+
+    monkeypatch.setattr(telemetry, "_TRACER", TracerProvider().get_tracer("tests"))
+
+    def job_in(request, change):
+        token = telemetry.REQUEST.set(request)
+        with telemetry.span("request") as span:
+            change()
+        telemetry.REQUEST.reset(token)
+        [job] = store.outbox.take(10, lease_seconds=0)
+        assert job.request_id == request
+        assert job.traceparent.split("-")[1] == f"{span.get_span_context().trace_id:032x}"
+        return job
+
+    products = []
+    first = job_in("first", lambda: products.append(store.products.submit(seller, draft(), "whose")))
+    # An edit is another request: what it asks for is its own.
+    edited = job_in("edit", lambda: store.products.edit(seller, products[0].id, draft("Piscine ovale"), 1))
+    assert edited.traceparent != first.traceparent
+    store.outbox.classified(edited, answer())
+    files = job_in("import", lambda: store.imports.start(seller, "mine.csv", "imports/whose"))
+    assert files.kind == "import"
+
+
+def test_work_that_no_request_began_belongs_to_none(store, seller):
+    store.products.submit(seller, draft(), "nobody")
+    [job] = store.outbox.take(10)
+    assert (job.request_id, job.traceparent) == ("", "")
+
+
 def test_a_failure_waits_longer_each_time(store, seller):
     store.products.submit(seller, draft(), "backoff")
     waits = []

@@ -39,7 +39,7 @@ class Service:
         self.answers = {}
         self.batches = []
 
-    def predict_batch(self, products, top):
+    def predict_batch(self, products, top, origins):
         if self.down:
             raise ServiceUnavailable("down")
         self.batches.append(len(products))

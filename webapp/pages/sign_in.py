@@ -10,7 +10,7 @@ from nicegui import ui
 from starlette.responses import RedirectResponse, Response
 
 from rakuten_assets.store.errors import Refused
-from webapp import texts, theme
+from webapp import metrics, texts, theme
 from webapp.app import Application
 from webapp.auth import COOKIE, LANGUAGE_COOKIE, SAID_COOKIE, leave_cookie, page, say_next
 from webapp.visit import HOME, SIGN_IN, Visit, own_path, sign_in_path
@@ -70,9 +70,11 @@ def sign_in(
     try:
         token, actor = app.store.accounts.sign_in(email, password, "browser", device(request), hours)
     except Refused as refused:
+        metrics.SIGN_INS.labels("browser", "refused").inc()
         response = RedirectResponse(sign_in_path(own_path(next)), 303)
         say_next(response, refused, email=email)
         return response
+    metrics.SIGN_INS.labels("browser", "ok").inc()
     _end(request, app)
     response = RedirectResponse(own_path(next) or HOME[actor.role], 303)
     leave_cookie(response, app, token)

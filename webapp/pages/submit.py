@@ -5,7 +5,7 @@ from uuid import uuid4
 from nicegui import ui
 
 from rakuten_assets.store.records import Product
-from webapp import theme
+from webapp import metrics, theme
 from webapp.auth import Visit, page
 from webapp.decision import Decision
 from webapp.product_form import ProductForm
@@ -45,6 +45,7 @@ class Submission:
         product = await self._visit.act(self._visit.app.store.products.submit, draft, self._key)
         self._button.enable()
         if product is not None:
+            metrics.SUBMISSIONS.labels("form").inc()
             await self._sent(product)
 
     async def _sent(self, product: Product) -> None:

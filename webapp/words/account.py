@@ -119,6 +119,7 @@ TEXTS = {
     "action.password_reset": ("Mot de passe réinitialisé", "Password reset"),
     "action.user_created": ("Compte créé", "Account created"),
     "action.user_blocked": ("Compte bloqué", "Account blocked"),
+    "action.user_purged": ("Compte effacé", "Account purged"),
     "action.user_unblocked": ("Compte débloqué", "Account unblocked"),
     "action.role_changed": ("Rôle changé", "Role changed"),
     "action.product_submitted": ("Produit proposé", "Product submitted"),

@@ -320,6 +320,7 @@ MODEL = {
     "news.kind.service_unhealthy": ("Service en panne", "Service down"),
     "news.kind.service_healthy": ("Service rétabli", "Service back"),
     "news.kind.data_missing": ("Données absentes", "Data missing"),
+    "news.kind.purged": ("Compte effacé", "Account purged"),
     "card.title": ("Fiche du modèle {version}", "Model card {version}"),
     "card.hint": (
         "Rédigée en anglais par l'entraînement ; elle ne contient que des chiffres et des noms de catégories.",

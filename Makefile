@@ -20,7 +20,7 @@ dev: install           ## Dagster alone, reloading: no environment needed
 	$(BIN)/dagster dev
 
 test: install check    ## lint, types, import walls, tests; a process for each core, a file to each
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: install         ## lint, types, import walls
 	$(BIN)/ruff check .

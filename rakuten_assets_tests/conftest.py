@@ -84,3 +84,25 @@ def platform(settings):
         outcome = lineage.materialize(instance, settings, reason="tests")
         assert outcome.success, outcome.errors
         yield Platform(settings, instance, sample, lineage.summary(instance, settings, outcome))
+
+
+# Minutes each: begun last, one of them would keep a core busy when all others are idle.
+LONGEST = ("e2e/test_story.py", "e2e/test_services.py")
+
+# It trains the platform again and again, and ends with another champion and more products than others expect.
+CHANGES_THE_PLATFORM = "assets/test_lineage.py"
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files, those that need the platform as it is, the one that changes it, and the rest."""
+
+    def place(item):
+        path = item.path.as_posix()
+        if path.endswith(LONGEST):
+            return 0
+        if path.endswith(CHANGES_THE_PLATFORM):
+            return 2
+        return 1 if path in with_platform else 3
+
+    with_platform = {item.path.as_posix() for item in items if "platform" in item.fixturenames}
+    items.sort(key=place)

@@ -213,7 +213,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "snapshots": Snapshots(base_dir=tables),
         "folders": Folders(store=store),
         "model_store": store,
-        "tracking": Tracking(root=root, ui=f"http://{settings.host}:{settings.mlflow_port}"),
+        "tracking": Tracking(root=root, ui=settings.mlflow_link),
         "backbones": Backbones(text=settings.text_backbone, image=settings.image_backbone),
         "preparation": Preparation(
             sharpen=settings.sharpen,
@@ -224,7 +224,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "translation": Translation(kind=settings.translator, model=settings.translation_model),
         "operations": Operations(),
         "notifier": Notifier(
-            platform=f"http://{settings.host}:{settings.dagster_port}",
+            platform=settings.dagster_link,
             smtp_host=settings.smtp_host,
             smtp_port=settings.smtp_port,
             smtp_security=settings.smtp_security,

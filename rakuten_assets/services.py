@@ -128,8 +128,8 @@ def _for_the_web_app(settings: Settings) -> dict[str, str]:
         "RAKUTEN_WEBAPP_DATA_ROOT": str(settings.root),
         "RAKUTEN_WEBAPP_HOST": settings.host,
         "RAKUTEN_WEBAPP_SERVING_URL": settings.classifier_url,
-        "RAKUTEN_WEBAPP_DAGSTER_URL": f"http://{settings.host}:{settings.dagster_port}",
-        "RAKUTEN_WEBAPP_MLFLOW_URL": f"http://{settings.host}:{settings.mlflow_port}",
+        "RAKUTEN_WEBAPP_DAGSTER_URL": settings.dagster_link,
+        "RAKUTEN_WEBAPP_MLFLOW_URL": settings.mlflow_link,
     }
 
 

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     webapp_metrics_port: int = Field(9401, description="Port of the web app's metrics, for Prometheus alone. 0: none.")
     webapp_worker_metrics_port: int = Field(9402, description="Port of the worker's metrics. 0: none.")
     mlflow_url: str = Field("", description="MLflow, as other programs reach it. Empty: the one started here.")
+    public_webapp_url: str = Field(
+        "", description="The web app as people reach it, for links. Empty: the one started here."
+    )
+    public_dagster_url: str = Field("", description="The Dagster UI, likewise.")
+    public_mlflow_url: str = Field("", description="The MLflow UI, likewise.")
     log_format: Literal["text", "json"] = Field("text", description="Logs of all programs: text or json.")
     host: str = Field("127.0.0.1", description="Address that the services listen on.")
 
@@ -106,6 +111,21 @@ class Settings(BaseSettings):
     def mlflow_address(self) -> str:
         """Where MLflow is: on another machine, or here."""
         return self.mlflow_url.rstrip("/") or f"http://{self.host}:{self.mlflow_port}"
+
+    @property
+    def webapp_link(self) -> str:
+        """The web app as people reach it."""
+        return self.public_webapp_url.rstrip("/") or f"http://{self.host}:{self.webapp_port}"
+
+    @property
+    def dagster_link(self) -> str:
+        """The Dagster UI as people reach it."""
+        return self.public_dagster_url.rstrip("/") or f"http://{self.host}:{self.dagster_port}"
+
+    @property
+    def mlflow_link(self) -> str:
+        """The MLflow UI as people reach it."""
+        return self.public_mlflow_url.rstrip("/") or f"http://{self.host}:{self.mlflow_port}"
 
     @property
     def local_state(self) -> Path:

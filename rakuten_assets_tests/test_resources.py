@@ -81,3 +81,17 @@ def test_a_whole_bucket_is_a_root_as_well(settings):
     whole = settings.model_copy(update={"data_root": "s3://bucket"})
     assert resources(whole)["io_manager"].base_dir == "s3://bucket/assets"
     assert "s3://bucket/mlflow" in _commands(whole)["mlflow"]
+
+
+def test_links_lead_to_where_people_reach_the_pages(settings, monkeypatch):
+    from rakuten_assets.assets.monitoring import page_url
+    from rakuten_assets.resources import resources
+
+    public = {f"public_{name}_url": f"https://{name}.example.org/" for name in ("webapp", "dagster", "mlflow")}
+    behind = settings.model_copy(update=public)
+    made = resources(behind)
+    assert made["notifier"].platform == "https://dagster.example.org"
+    assert made["tracking"].model_url("7").startswith("https://mlflow.example.org/#/")
+    monkeypatch.setenv("RAKUTEN_PUBLIC_WEBAPP_URL", "https://webapp.example.org")
+    assert page_url(3) == "https://webapp.example.org/drift/3/features"
+    assert resources(settings)["notifier"].platform == f"http://{settings.host}:{settings.dagster_port}"

@@ -171,8 +171,7 @@ def page_url(number: int) -> str:
 
 
 def _web_app(page: str) -> str:
-    settings = Settings()
-    return f"http://{settings.host}:{settings.webapp_port}/{page}"
+    return f"{Settings().webapp_link}/{page}"
 
 
 def _kept(

@@ -264,10 +264,10 @@ def _why(run: dg.DagsterRun) -> str:
 
 def _web_app() -> str:
     settings = Settings()
-    return f"http://{settings.host}:{settings.webapp_port}/search"
+    return f"{settings.webapp_link}/search"
 
 
 def _page(run: dg.DagsterRun) -> str:
     """The run's page in the Dagster UI."""
     settings = Settings()
-    return f"http://{settings.host}:{settings.dagster_port}/runs/{run.run_id}"
+    return f"{settings.dagster_link}/runs/{run.run_id}"

@@ -117,6 +117,19 @@ def test_dagster_and_mlflow_are_for_operators(ask, operator):
     assert found.status_code == 200, found.text
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_no_other_site_acts_with_an_operators_password(ask, operator, site):
+    """Browsers send it along, and Dagster takes mutations from plain forms and by GET."""
+    query = "/graphql?query=mutation{setNuxSeen}"
+    said = {**operator, "Sec-Fetch-Site": site, "Origin": "https://evil.example"}
+    form = {**said, "Sec-Fetch-Mode": "navigate", "Content-Type": "application/x-www-form-urlencoded"}
+    assert ask("POST", "dagster.localhost", query, form).status_code == 403
+    assert ask("GET", "dagster.localhost", query, {**said, "Sec-Fetch-Mode": "no-cors"}).status_code == 403
+    assert ask("GET", "dagster.localhost", "/runs", {**said, "Sec-Fetch-Mode": "navigate"}).status_code == 200
+    own = {**operator, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    assert ask("POST", "dagster.localhost", "/graphql", own, json={"query": "{ version }"}).status_code == 200
+
+
 def test_the_webserver_has_the_code_location_by_grpc(ask, operator):
     query = {
         "query": "{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries { loadStatus } } } }"

@@ -51,6 +51,12 @@ def test_it_may_read_and_no_more_unless_a_job_says_so(workflow):
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_what_is_kept_lies_where_the_action_takes_it(workflow):
+    """upload-artifact fails for a path with `..` in it."""
+    assert [step for step in steps(workflow) if ".." in str(step.get("with", {}).get("path", ""))] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_every_command_exists(workflow):
     from rakuten_assets.cli import app
 

@@ -77,7 +77,7 @@ def formatter(program: str) -> logging.Formatter:
 def stop() -> None:
     """Send the spans that are still here; a process that is ended by a signal asks for it itself."""
     for provider in _PROVIDERS:
-        provider.force_flush(FLUSH_SECONDS * 1000)
+        provider.force_flush()
 
 
 def traceparent(context: Context | None = None) -> str:
@@ -211,6 +211,6 @@ def _export(program: str) -> None:
     # The program's own name, which no variable that all programs share may take from it. The provider is not made the
     # global one: FastAPI and others would send spans by it, with callers' addresses and with what people asked for.
     provider = TracerProvider(resource=Resource.create({"service.name": f"rakuten-{program}"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=FLUSH_SECONDS)))
     _PROVIDERS.append(provider)
     _TRACER = provider.get_tracer("rakuten")

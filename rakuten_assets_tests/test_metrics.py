@@ -164,6 +164,16 @@ def test_gpus_are_read_where_the_drivers_tool_is(tmp_path, monkeypatch, settings
     assert value(samples, "rakuten_machine_gpu_memory_bytes", gpu="1") == 81559 * 2**20
 
 
+def test_a_gpu_that_cannot_tell_takes_no_other_number_with_it(tmp_path, monkeypatch, settings):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho '[N/A], [N/A], [N/A]'\necho '50, 4, 81559'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    samples = scrape(read(machine=lambda: sources.machine(settings)))
+    assert value(samples, "rakuten_machine_gpu_busy_ratio", gpu="1") == pytest.approx(0.5)
+    assert value(samples, "rakuten_machine_gpu_memory_bytes", gpu="1") == 81559 * 2**20
+
+
 def test_dagster_and_the_store_know_the_champion_and_how_fresh_everything_is(platform):
     collector = Collector({k: v for k, v in sources.platform(Settings()).items() if k in ("store", "dagster")})
     for source in collector.sources:

@@ -1,6 +1,7 @@
 """Adaptive batching: whoever waits while a batch is computed makes up the next one."""
 
 import asyncio
+import contextvars
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -59,7 +60,8 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append(Call(item, future))
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            # In no caller's context: a batch is not the request of the first that came.
+            self._running = asyncio.create_task(self._run(), context=contextvars.Context())
         return await future
 
     async def _run(self) -> None:

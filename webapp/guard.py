@@ -168,6 +168,9 @@ class _Seen:
 
 def _route(scope: Scope) -> str:
     """The template of the route that answered; paths that callers make up are one."""
+    if scope["path"].startswith("/_nicegui"):
+        # Each picture field registers a route of its own there, with its page's id in it.
+        return "/_nicegui"
     path = getattr(scope.get("route"), "path", None)
     if path is None:
         return "other"

@@ -56,8 +56,9 @@ PAUSE_SECONDS = 2.0
 # Imports whose files stay open between two chunks.
 OPEN_IMPORTS = 4
 
-# Refusals that are not the product's fault.
-PASSING = frozenset({"overloaded", "no_model", "too_slow"})
+# Refusals that are not the product's fault. What the worker sends is valid: a service to which it is not is of another
+# version, and will be updated, too.
+PASSING = frozenset({"overloaded", "no_model", "too_slow", "invalid"})
 
 Product = tuple[str, str, bytes | None]
 Result = TypeVar("Result")
@@ -165,7 +166,8 @@ class Worker:
         if isinstance(answer, ItemPrediction):
             predicted = self._predicted(job, product, answer, seconds)
             with telemetry.span("store answer"):
-                self.store.outbox.classified(job, predicted)
+                if not self.store.outbox.classified(job, predicted):
+                    return
             metrics.CLASSIFIED.labels("to_confirm" if predicted.review else "proposed").inc()
             metrics.WAITED.observe((datetime.now(UTC) - job.created_at).total_seconds())
             log.info("Job %s: product %s, model %s", job.id, job.subject_id, predicted.model_version)
@@ -175,7 +177,8 @@ class Worker:
             self._refuse(job, answer.code, answer.error)
 
     def _refuse(self, job: Job, code: str, text: str) -> None:
-        self.store.outbox.refused(job, code, text)
+        if not self.store.outbox.refused(job, code, text):
+            return
         metrics.CLASSIFIED.labels("refused").inc()
         log.warning("Job %s: product %s cannot be classified: %s", job.id, job.subject_id, code)
 

@@ -99,12 +99,12 @@ def _answers(
         described=description != "",
         live=pl.int_range(pl.len()) >= len(frozen),
     )
-    train = splits.filter((pl.col("split") == "train") & pl.col("prdtypecode").is_not_null())
+    taught = splits.filter(pl.col("split").is_in(["train", "validation"]) & pl.col("prdtypecode").is_not_null())
     return core.Answers(
         **opinions(classifier, gold, data),
         labels=_positions(gold),
         rows=traits,
-        learnt=np.bincount(_positions(train), minlength=len(CODES)),
+        learnt=np.bincount(_positions(taught), minlength=len(CODES)),
     )
 
 

@@ -134,7 +134,7 @@ def text_model(
     if isinstance(fitted.classifier, TextNetwork):
         metadata |= text_rows.history(fitted.classifier)
     elif config.learning_curve:
-        metadata["learning_curve"] = _learning_curve(matter, settings, train, metadata)
+        metadata["learning_curve"] = _learning_curve(matter, settings, train)
     model = TextModel(embeddings.load_text_encoder(text_embeddings / "encoder"), fitted.classifier)
     view = {"view.json": (text_embeddings / "view.json").read_text()}
     config = config.model_copy(update=chosen)  # what was trained, not that it was left to the tournament
@@ -235,20 +235,17 @@ def stacked_model(
         yield dg.MaterializeResult(value=folder, metadata=metadata | run)
 
 
-def _learning_curve(
-    matter: text_rows.TextRows, settings: TextSettings, train: np.ndarray, metadata: dict
-) -> dg.MetadataValue:
+def _learning_curve(matter: text_rows.TextRows, settings: TextSettings, train: np.ndarray) -> dg.MetadataValue:
     """Weighted F1 on the validation rows by the number of training rows."""
     rows, learn = matter.rows, settings.learner()
     chosen = rows.validation & matter.known
     order = np.random.default_rng(0).permutation(np.flatnonzero(train & (rows.weights > 0)))
     sizes, scores = [int(share * len(order)) for share in CURVE], []
-    for size in sizes[:-1]:
+    for size in sizes:
         part = order[:size]
         model = learn(matter.inputs(settings, part), rows.codes[part], rows.weights[part])
         scored = evaluate.score(model.log_proba(matter.inputs(settings, chosen)), positions(rows.codes[chosen]))
         scores.append(scored.weighted_f1 if scored else float("nan"))
-    scores.append(metadata.get("validation_weighted_f1", float("nan")))
     return plots.lines(sizes, {"validation": scores}, "Learning curve", "training products", "weighted F1")
 
 

@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 # Log-probability of a class that a model has never seen: small, and still finite for what reads it.
 NEVER = -30.0
 
+# Log of the most by which a calibration sharpens a row. Only a model that knows nothing would ask for more.
+SHARPEST = 5.0
+
 
 def log_softmax(scores: Array) -> Array:
     """Row-wise log of the softmax of `scores` (rows x classes)."""
@@ -65,7 +68,7 @@ class Calibration:
         """Log-probabilities (rows x classes) from `scores` (rows x classes)."""
         scaled = log_softmax(self.factor * scores)
         confidence = np.exp(scaled.max(axis=1, keepdims=True)) if len(scaled) else np.empty((0, 1))
-        return log_softmax(scaled * np.exp(self.shift + self.slope * confidence))
+        return log_softmax(scaled * np.exp(np.clip(self.shift + self.slope * confidence, -SHARPEST, SHARPEST)))
 
 
 def expected_calibration_error(confidence: Array, correct: NDArray[np.bool_], bins: int = 15) -> float:

@@ -29,7 +29,7 @@ TextView = Literal["light", "classic", "translated"]
 
 
 # Raised whenever a stored classifier of before can no longer answer as it did. 2: text terms of writing, second-order
-# picture features, and the fusion's files.
+# picture features, and the fusion's files. 3: calibrations that depend on the confidence.
 FORMAT = 3
 
 

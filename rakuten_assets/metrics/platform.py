@@ -6,6 +6,7 @@ Moments are seconds since 1970, as Prometheus wants them: `time() - metric` is a
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from functools import cache
 
@@ -24,6 +25,9 @@ MODELS = 5
 KINDS = ("text", "image", "stacked")
 GPU = ("utilization.gpu", "memory.used", "memory.total")
 MEBIBYTE = 2**20
+
+# Open for as long as the process lives.
+_OPEN = ExitStack()
 
 
 def platform(settings: Settings) -> Mapping[str, Callable[[], Iterable[Metric]]]:
@@ -47,7 +51,7 @@ def _figures(settings: Settings) -> Figures:
 def _instance(settings: Settings) -> DagsterInstance:
     from rakuten_assets.lineage import instance
 
-    opened: DagsterInstance = instance(settings).__enter__()
+    opened: DagsterInstance = _OPEN.enter_context(instance(settings))
     return opened
 
 
@@ -146,9 +150,12 @@ def _gpus() -> list[list[tuple[list[str], float]]]:
         return [[], [], []]
     command = [tool, f"--query-gpu={','.join(GPU)}", "--format=csv,noheader,nounits"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-    rows = [[float(value) for value in line.split(",")] for line in said.splitlines()]
-    scales = (0.01, MEBIBYTE, MEBIBYTE)
-    return [[([str(gpu)], row[at] * scale) for gpu, row in enumerate(rows)] for at, scale in enumerate(scales)]
+    rows = [[value.strip() for value in line.split(",")] for line in said.splitlines()]
+    # A GPU that is shared out, or that has no memory of its own, says [N/A].
+    return [
+        [([str(gpu)], float(row[at]) * scale) for gpu, row in enumerate(rows) if not row[at].startswith("[")]
+        for at, scale in enumerate((0.01, MEBIBYTE, MEBIBYTE))
+    ]
 
 
 def _moment(name: str, help: str, at: datetime | None) -> Metric:

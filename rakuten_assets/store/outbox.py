@@ -44,13 +44,16 @@ class Outbox(Verbs):
             drafts = _drafts(session, [row.subject_id for row in rows if row.kind == "classify"])
         return sorted((_job(row, drafts.get(row.subject_id)) for row in rows), key=lambda job: job.id)
 
-    def classified(self, job: Job, predicted: Predicted) -> None:
-        """Keep the answer, propose its category, and end the job: all of it or nothing."""
+    def classified(self, job: Job, predicted: Predicted) -> bool:
+        """Keep the answer, propose its category, and end the job: all of it or nothing.
+
+        False where the product has been changed or withdrawn in between: the answer is not its any more.
+        """
         best = predicted.candidates[0]
         with self._transaction() as session:
             row = _current(session, job)
             if row is None:
-                return
+                return False
             row.prediction_id = _keep(session, job, predicted)
             row.proposed, row.confidence = best.code, best.confidence
             if not row.decided_by:
@@ -72,18 +75,20 @@ class Outbox(Verbs):
                 review=predicted.review,
             )
             changed(session, row)
+            return True
 
-    def refused(self, job: Job, code: str, text: str) -> None:
-        """The service does not take this product, however often it is asked: a person must choose."""
+    def refused(self, job: Job, code: str, text: str) -> bool:
+        """The service does not take this product, however often it is asked: a person must choose. False as above."""
         with self._transaction() as session:
             row = _current(session, job)
             if row is None:
-                return
+                return False
             row.updated_at = datetime.now(UTC)
             if not row.decided_by:
                 row.state, row.review, row.reason, row.review_priority = "failed", "failed", text[:500], UNCLASSIFIED
             audit.write(session, SYSTEM, "product_not_classified", "product", row.id, code=code)
             changed(session, row)
+            return True
 
     def retry(self, job: Job, error: str) -> None:
         """Try again later, and later still after each failure."""

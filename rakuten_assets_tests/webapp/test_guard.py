@@ -159,3 +159,12 @@ async def test_the_process_and_its_database_can_be_asked_after(http, application
     monkeypatch.setattr(application.store, "reachable", lambda: False)
     assert (await http.get("/healthz")).status_code == 200
     assert (await http.get("/readyz")).status_code == 503
+
+
+def test_routes_that_pages_register_with_their_own_id_are_one_in_the_metrics():
+    class Route:
+        path = "/_nicegui/client/0a1b-2c3d/upload/7"
+
+    assert guard._route({"path": Route.path, "route": Route}) == "/_nicegui"
+    assert guard._route({"path": "/products", "route": type("Page", (), {"path": "/products"})}) == "/products"
+    assert guard._route({"path": "/made-up"}) == "other"

@@ -186,8 +186,11 @@ def test_a_product_that_the_service_refuses_is_left_to_a_person(fake, make_worke
     assert product(good).state == "proposed"
 
 
-def test_a_service_that_has_too_much_to_do_is_asked_again(fake, make_worker, running, submit, product):
-    fake.answers["late"] = ItemError(error="512 products are waiting already.", code="overloaded")
+@pytest.mark.parametrize("code", ["overloaded", "invalid"])
+def test_a_service_that_has_too_much_to_do_or_is_of_another_version_is_asked_again(
+    fake, make_worker, running, submit, product, code
+):
+    fake.answers["late"] = ItemError(error="512 products are waiting already.", code=code)
     id = submit("late")
     worker = make_worker(fake)
     worker.once()

@@ -8,7 +8,7 @@ BIN := .venv/bin
 PINS = $(UV) pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
   --constraint requirements.lock --extra serving pyproject.toml
 
-.PHONY: install demo up dev test check bench lock secrets screenshots clean
+.PHONY: install demo up dev test check bench lock secrets dashboards screenshots clean
 
 demo: install          ## sample catalogue -> whole lineage -> all services
 	$(BIN)/rakuten demo
@@ -55,6 +55,9 @@ lock: | $(UV)          ## after a change of dependencies
 
 secrets: install       ## look through the tree for secrets, and note what is none
 	git ls-files | xargs $(BIN)/detect-secrets scan > .secrets.baseline
+
+dashboards: install    ## Grafana's dashboards, from the code that describes them
+	$(BIN)/python docker/grafana/boards
 
 screenshots: install   ## the README's pictures, taken anew from a running demo
 	$(BIN)/python docs/screenshots.py

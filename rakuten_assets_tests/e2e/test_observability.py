@@ -3,64 +3,31 @@
 import base64
 import io
 import json
-import os
+import math
 import re
-import subprocess
-import sys
 import uuid
 from pathlib import Path
-from random import Random
 
 import httpx
-import pytest
 from PIL import Image
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
-from rakuten_assets.core.sample_pictures import draw_picture, encode
-from rakuten_assets.core.taxonomy import CODES
-from rakuten_assets.store.records import SYSTEM
-from rakuten_assets.store.store import Store
 from rakuten_assets_tests.e2e.stack import until
+from rakuten_assets_tests.e2e.watched import ADDRESS, EMAIL, PASSWORD, SUBMISSIONS, WORD, metrics_of
+from rakuten_assets_tests.e2e.watched import person as person
+from rakuten_assets_tests.e2e.watched import platforms_metrics as platforms_metrics
+from rakuten_assets_tests.e2e.watched import prometheus as prometheus
+from rakuten_assets_tests.e2e.watched import prometheus_elsewhere as prometheus_elsewhere
+from rakuten_assets_tests.e2e.watched import stores_metrics as stores_metrics
+from rakuten_assets_tests.e2e.watched import submitted as submitted
+from rakuten_assets_tests.observability import elsewhere
+from rakuten_assets_tests.observability.dashboards import labels_of, queries
 from rakuten_assets_tests.otlp import missing
-from rakuten_assets_tests.serving.conftest import PROJECT, free_port
+from rakuten_assets_tests.serving.conftest import PROJECT
 from serving import metrics as serving_metrics
 
-SUBMISSIONS = 20
-PASSWORD = "une phrase assez longue"
 KEYS = {"time", "level", "program", "logger", "message", "request_id", "trace_id", "span_id"}
-
-# Of a person whom no other test knows; the address is this machine's own, as all of 127.0.0.0/8.
-WORD = "zorglubinette"
-EMAIL = "prudence.zorglub@example.org"
-ADDRESS = "127.77.13.5"
-
-
-@pytest.fixture(scope="module")
-def person(stack):
-    """Somebody's program, who has an account; it comes from an address of its own."""
-    store = Store(stack.database_url)
-    store.accounts.create(SYSTEM, EMAIL, "Prudence Zorglub", PASSWORD, "seller")
-    store.close()
-    transport = httpx.HTTPTransport(local_address=ADDRESS)
-    with httpx.Client(base_url=f"{stack.url}/api/v1", timeout=60, transport=transport) as http:
-        token = http.post("/session", json={"email": EMAIL, "password": PASSWORD}).json()["token"]
-        http.headers["Authorization"] = f"Bearer {token}"
-        yield http
-
-
-@pytest.fixture(scope="module")
-def submitted(person):
-    """Request ids of products that were submitted one after the other, and are classified."""
-    ids = {}
-    for number in range(SUBMISSIONS):
-        picture = base64.b64encode(encode(draw_picture(Random(number), CODES[number % 27]))).decode()
-        body = {"designation": f"Piscine {WORD} {number}", "description": f"À {WORD}, <b>12</b>", "image": picture}
-        answer = person.post("/products", json=body)
-        assert answer.status_code == 201, answer.text
-        ids[answer.headers["x-request-id"]] = answer.json()["id"]
-    until(lambda: all(person.get(f"/products/{id}").json()["state"] != "waiting" for id in ids.values()))
-    return ids
 
 
 def test_one_trace_leads_from_each_submission_to_its_stored_answer(stack, submitted):
@@ -124,49 +91,13 @@ def test_no_program_logs_counts_or_traces_what_a_person_wrote_or_who_they_are(st
     until(lambda: len(stack.receiver.bodies) > seen, 20)
     told = {
         **{f"log of {name}": log for name, log in stack.logs.items()},
-        **{f"metrics at {url}": ours(httpx.get(url).text) for url in metrics_of(stack)},
+        **{f"metrics at {url}": httpx.get(url).text for url in metrics_of(stack)},
         "traces": b"".join(stack.receiver.bodies).decode("latin-1"),
     }
     for where, text in told.items():
         assert len(text) > 100, where
         for secret in (WORD, "Zorglub", EMAIL, ADDRESS, PASSWORD):
             assert secret.lower() not in text.lower(), (where, secret)
-
-
-def ours(metrics):
-    """Without BentoML's own, which count by whatever path a caller made up: Prometheus is told to drop them."""
-    return "\n".join(line for line in metrics.splitlines() if not line.startswith("bentoml_"))
-
-
-def metrics_of(stack):
-    ports = (stack.metrics_port, stack.worker_metrics_port)
-    return [f"{stack.service.url}/metrics", *(f"http://127.0.0.1:{port}/metrics" for port in ports)]
-
-
-@pytest.fixture(scope="module")
-def platforms_metrics(platform, tmp_path_factory):
-    """The address of the platform's metrics program, once every source has been read."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("metrics") / "log"
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rakuten_assets.metrics"],
-            cwd=PROJECT,
-            env=os.environ | {"RAKUTEN_METRICS_PORT": str(port), "RAKUTEN_LOG_FORMAT": "json"},
-            stderr=file,
-        )
-    url = f"http://127.0.0.1:{port}/metrics"
-
-    def whole():
-        try:
-            return all(f'source_up{{source="{name}"}} 1.0' in httpx.get(url).text for name in ("store", "dagster"))
-        except httpx.HTTPError:
-            return False
-
-    until(whole)
-    yield url
-    process.terminate()
-    assert process.wait(20) == 0
 
 
 def test_every_metric_is_documented_and_every_documented_one_is_there(stack, submitted, platforms_metrics):
@@ -204,3 +135,34 @@ def test_a_made_up_address_is_no_new_label(stack):
 
 def test_an_answer_to_prometheus_is_quick(platforms_metrics):
     assert min(httpx.get(platforms_metrics).elapsed.total_seconds() for _ in range(3)) < 0.2
+
+
+def test_every_panel_shows_something_of_the_running_programs(prometheus):
+    def empty():
+        return [query[:3] for query in queries() if query[:2] not in elsewhere.ABSENT and not shown(prometheus, query)]
+
+    until(lambda: not empty(), 30) if empty() else None
+    assert empty() == []
+
+
+def test_panels_of_what_is_not_here_show_something_where_it_is(prometheus_elsewhere):
+    needed = [query for query in queries() if query[:2] in elsewhere.ABSENT]
+    assert {query[:2] for query in needed} == elsewhere.ABSENT.keys()
+    for query in needed:
+        assert shown(prometheus_elsewhere, query), query
+
+
+def shown(prometheus, query):
+    """Whether the query has a value, with the labels that its legend names."""
+    *_, legend, expression = query
+    found = prometheus.query(expression)
+    assert all(labels_of(legend) <= labels.keys() for labels, _ in found), query
+    return [value for _, value in found if math.isfinite(value)]
+
+
+def test_no_rule_fails_and_none_of_bentomls_metrics_are_kept(prometheus):
+    groups = prometheus.get("/api/v1/rules")["data"]["groups"]
+    assert [rule["name"] for group in groups for rule in group["rules"] if rule["health"] != "ok"] == []
+    assert prometheus.query('count({__name__=~"bentoml_.*"})') == []
+    assert prometheus.query("classifier:errors:ratio")
+    assert prometheus.query('rakuten_dagster_job_success_timestamp_seconds{job="retrain"}')

@@ -107,11 +107,12 @@ def materialize(
     reason: Annotated[str, typer.Option(help="Written on the runs.")] = "rakuten materialize",
 ) -> None:
     """Run the lineage from the batches to the champion; exits with 3 where the gate refused the challenger."""
-    from rakuten_assets import lineage
+    from rakuten_assets import cluster, lineage
     from rakuten_assets.assets.common import register_batches
     from rakuten_assets.progress import steps
 
     settings = _ready()
+    _or_fail(lambda: cluster.check(settings))
     with lineage.instance(settings) as opened:
         if not register_batches(opened, settings.root):
             raise _failed("There is no delivery yet: run `rakuten ingest DIR` first.")

@@ -31,6 +31,7 @@ from rakuten_assets.automation.sensors import (
     new_deliveries,
 )
 from rakuten_assets.checks import CHECKS
+from rakuten_assets.cluster import executor
 from rakuten_assets.resources import resources
 from rakuten_assets.settings import Settings
 
@@ -46,5 +47,6 @@ defs = dg.Definitions(
     resources=resources(Settings()),
     # One process a run: a process a step would import everything again for each of some thirty steps and checks,
     # and the steps that take long use every core by themselves. Batches run side by side as runs of their own.
-    executor=dg.in_process_executor,
+    # With a Ray cluster each step is a job of it.
+    executor=executor(Settings()),
 )

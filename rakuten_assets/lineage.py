@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import psutil
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from upath import UPath
 
 from rakuten_assets.assets.common import register_batches
@@ -77,16 +79,23 @@ def materialize(
     names = set(select or [])
     outcome = Outcome()
     per_batch = [asset.key for asset in PER_BATCH if not names or asset.key.to_user_string() in names]
-    for key in keys:
+
+    def prepare(key: str) -> None:
         todo = [asset for asset in per_batch if fresh or key not in opened.get_materialized_partitions(asset)]
-        if todo:
-            _run(opened, "prepare_batch", todo, key, f"{reason}: batch {key}", outcome, progress)
-        if not outcome.success:
-            return outcome
+        if todo and outcome.success:
+            _run(opened, settings, "prepare_batch", todo, key, f"{reason}: batch {key}", outcome, progress)
+
+    if settings.ray_address:
+        # Their runs only wait here for their steps.
+        with ThreadPoolExecutor(settings.ray_batches) as pool:
+            list(pool.map(prepare, keys))
+    else:
+        for key in keys:
+            prepare(key)
     chosen = {job: [key for key in keys if key.to_user_string() in names] for job, keys in _jobs().items()}
     for job, selection in chosen.items():
         if outcome.success and (selection or (job == "retrain" and not names)):
-            _run(opened, job, selection or None, None, reason, outcome, progress)
+            _run(opened, settings, job, selection or None, None, reason, outcome, progress)
     return outcome
 
 
@@ -108,6 +117,7 @@ def _tournaments() -> list[str]:
 
 def _run(
     opened: dg.DagsterInstance,
+    settings: Settings,
     job: str,
     selection: list[dg.AssetKey] | None,
     partition: str | None,
@@ -115,26 +125,51 @@ def _run(
     outcome: Outcome,
     progress: Progress | None,
 ) -> None:
-    from rakuten_assets.definitions import defs
-
-    chosen = defs.resolve_job_def(job)
-    if selection is not None:
-        # The checks of batches look at all of them, and run with the training.
-        checks = frozenset[dg.AssetCheckKey]() if partition else None
-        chosen = chosen.get_subset(asset_selection=set(selection), asset_check_selection=checks)
-    result = chosen.execute_in_process(
-        instance=opened,
-        partition_key=partition,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={"rakuten/reason": reason, PROCESS_TAG: _process()},
-        raise_on_error=False,
-    )
+    config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    tags = {"rakuten/reason": reason, PROCESS_TAG: _process()}
+    if settings.ray_address:
+        if partition:
+            tags[PARTITION_NAME_TAG] = partition
+            # A selection brings its checks with it, which look at all batches; the whole job has none.
+            selection = None if selection == [asset.key for asset in PER_BATCH] else selection
+        result: dg.ExecuteInProcessResult | dg.JobExecutionResult = _on_cluster(opened, job, selection, config, tags)
+    else:
+        chosen = resolved(job)
+        if selection is not None:
+            # The checks of batches look at all of them, and run with the training.
+            checks = frozenset[dg.AssetCheckKey]() if partition else None
+            chosen = chosen.get_subset(asset_selection=set(selection), asset_check_selection=checks)
+        result = chosen.execute_in_process(
+            instance=opened, partition_key=partition, run_config=config, tags=tags, raise_on_error=False
+        )
     outcome.runs.append(result.run_id)
     if not result.success:
         outcome.success = False
         failures = [event for event in result.all_events if event.is_step_failure]
         outcome.errors += [message(event) for event in failures]
         outcome.refused = bool(failures) and all(is_verdict(event) for event in failures)
+
+
+def _on_cluster(
+    opened: dg.DagsterInstance,
+    job: str,
+    selection: Sequence[dg.AssetKey] | None,
+    run_config: dict[str, Any],
+    tags: dict[str, str],
+) -> dg.JobExecutionResult:
+    """Run a job, or the assets in `selection`, by the definitions' executor, and wait for its end."""
+    rebuilt = dg.build_reconstructable_job(__name__, resolved.__name__, (job,))
+    with dg.execute_job(
+        rebuilt, opened, run_config=run_config, tags=tags, asset_selection=selection, raise_on_error=False
+    ) as result:
+        return result
+
+
+def resolved(job: str) -> dg.JobDefinition:
+    """A job by its name, as every process finds it."""
+    from rakuten_assets.definitions import defs
+
+    return defs.resolve_job_def(job)
 
 
 def bury_the_dead(opened: dg.DagsterInstance, *, services_stopped: bool = False) -> None:

@@ -87,7 +87,8 @@ def lock(name: str, settings: Settings | None = None) -> Iterator[None]:
     """Hold the platform-wide lock `name` for the block: a second process waits until the first is done."""
     from sqlalchemy import create_engine, text
 
-    engine = create_engine(database_url("rakuten", settings))
+    # Without a transaction, which a server may end for being idle.
+    engine = create_engine(database_url("rakuten", settings), isolation_level="AUTOCOMMIT")
     try:
         # The lock belongs to the connection: a process that is killed gives it back.
         with engine.connect() as connection:

@@ -1,5 +1,6 @@
 """What every asset shares: batches, groups of code, owners."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
+from rakuten_assets.cluster import needs
 from rakuten_assets.core.deliveries import batch_keys
 
 BATCHES = "batches"
@@ -41,6 +43,7 @@ def per_batch(group: str, *, kinds: set[str], code_version: str = "1", **options
         kinds=kinds,
         owners=OWNERS,
         code_version=code_version,
+        op_tags=needs(group),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
         **options,
     )
@@ -48,15 +51,23 @@ def per_batch(group: str, *, kinds: set[str], code_version: str = "1", **options
 
 def whole(group: str, *, kinds: set[str], code_version: str = "1", **options: Any) -> Callable:
     """An asset over all batches at once."""
-    return dg.asset(group_name=group, kinds=kinds, owners=OWNERS, code_version=code_version, **options)
+    return dg.asset(
+        group_name=group, kinds=kinds, owners=OWNERS, code_version=code_version, op_tags=needs(group), **options
+    )
 
 
 def ahead(function: Callable[[Any], Result], items: Iterable[Any], window: int = 64) -> Iterator[Result]:
     """`map` by threads, in order, with at most `window` results waiting: memory stays flat."""
     todo = list(items)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         for start in range(0, len(todo), window):
             yield from pool.map(function, todo[start : start + window])
+
+
+def threads() -> int | None:
+    """As many threads as this process has been given cores, where it was given fewer than the machine has."""
+    given = pl.thread_pool_size()
+    return given if given < (os.cpu_count() or 1) else None
 
 
 def counts(column: pl.Series) -> dict[str, int]:

@@ -8,7 +8,7 @@ import polars as pl
 from PIL.Image import Image
 
 from rakuten_assets import plots
-from rakuten_assets.assets.common import ahead, per_batch, whole
+from rakuten_assets.assets.common import ahead, per_batch, threads, whole
 from rakuten_assets.core import duplicates, images
 from rakuten_assets.core.deliveries import read_picture
 from rakuten_assets.core.preparation import PreparationSettings, Quality, Treatments, prepare
@@ -29,7 +29,7 @@ def image_fingerprints(products: pl.DataFrame, data: DataRoot) -> dg.Materialize
     """Identity and quality of each product's picture: hashes, sharpness, colour balance, usable area."""
     owned = products.select("productid", "image").drop_nulls()
     distinct = owned["image"].unique(maintain_order=True)
-    table = images.fingerprints(partial(read_picture, data.path, name) for name in distinct)
+    table = images.fingerprints((partial(read_picture, data.path, name) for name in distinct), threads())
     table = owned.join(table, left_on="image", right_on="sha256", how="left", maintain_order="left")
     table = table.rename({"image": "sha256"})
     return dg.MaterializeResult(

@@ -21,7 +21,10 @@ def save(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata(asdict(made))
 
 
-@dg.job(description="Back up the databases and all objects, encrypted, to RAKUTEN_BACKUP_ROOT.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Back up the databases and all objects, encrypted, to RAKUTEN_BACKUP_ROOT.",
+)
 def backup() -> None:
     save()
 

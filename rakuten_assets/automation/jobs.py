@@ -65,6 +65,8 @@ compete = dg.define_asset_job(
 deploy = dg.define_asset_job(
     "deploy",
     selection=dg.AssetSelection.assets(*SERVING),
+    # Where BentoML's home is.
+    executor_def=dg.in_process_executor,
     description="Build the champion's Bento and image, and let the champion answer in the prediction service.",
 )
 
@@ -88,6 +90,10 @@ def take_in(context: dg.OpExecutionContext, config: DeliveryConfig, data: DataRo
     )
 
 
-@dg.job(description="Take in one delivery from a folder or a ZIP.")
+@dg.job(
+    # Where the folder is.
+    executor_def=dg.in_process_executor,
+    description="Take in one delivery from a folder or a ZIP.",
+)
 def ingest_delivery() -> None:
     take_in()

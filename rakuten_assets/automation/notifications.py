@@ -60,7 +60,11 @@ def send_due(context: dg.OpExecutionContext, operations: Operations, notifier: N
 
 
 # People who wait for news are not made to wait for a queue of batches.
-@dg.job(description="Tell people what is due, by every channel that is set up.", tags={"dagster/priority": "10"})
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Tell people what is due, by every channel that is set up.",
+    tags={"dagster/priority": "10"},
+)
 def notify() -> None:
     send_due()
 

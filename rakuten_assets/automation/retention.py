@@ -61,8 +61,9 @@ def prune(context: dg.OpExecutionContext) -> None:
 
 
 @dg.job(
+    executor_def=dg.in_process_executor,
     description=f"Delete what Dagster has written of runs that ended more than {DAGSTER_DAYS} days ago, and pictures "
-    "that were never submitted."
+    "that were never submitted.",
 )
 def tidy() -> None:
     prune()

@@ -58,7 +58,7 @@ def vault(settings: Settings, recipients: bool = True) -> Vault:
     if not settings.backup_root:
         raise BackupError("There is no place for backups: set RAKUTEN_BACKUP_ROOT to a folder or s3://bucket/prefix.")
     root = rooted(settings.backup_root)
-    if f"{root}/".startswith(f"{settings.root}/"):
+    if _below(root, settings.root):
         raise BackupError("RAKUTEN_BACKUP_ROOT lies in the data root: what destroys the one destroys the other.")
     return Vault(root, keys.recipients(settings) if recipients else ())
 
@@ -67,6 +67,12 @@ def rooted(root: str) -> UPath:
     """A store's root, absolute where it is a folder."""
     path = UPath(root)
     return path.absolute() if is_local(path) else path
+
+
+def _below(path: UPath, root: UPath) -> bool:
+    """Whether a path is the root or lies in it, however either is written."""
+    inner, outer = (str(each.resolve() if is_local(each) else each).rstrip("/") + "/" for each in (path, root))
+    return inner.startswith(outer)
 
 
 def back_up(settings: Settings, report: Progress = lambda *_: None) -> Made:
@@ -155,4 +161,7 @@ class _Copies:
             with (self._root / name).open("rb") as source:
                 return self._store.put(source)
         except FileNotFoundError:
+            # A store that lost its bucket says the same.
+            if (self._root / name).exists():
+                raise
             return None

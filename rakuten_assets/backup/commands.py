@@ -124,11 +124,13 @@ def _list() -> None:
 
 
 def _verify(identity: Path | None, discard: bool) -> None:
-    from rakuten_assets.backup.backup import vault
+    from rakuten_assets.backup.backup import BACKUP, vault
     from rakuten_assets.backup.verify import verify
+    from rakuten_assets.postgres import lock
     from rakuten_assets.progress import stages
 
-    store = _or_fail(lambda: vault(Settings(), recipients=False))
+    settings = Settings()
+    store = _or_fail(lambda: vault(settings, recipients=False))
     with stages() as report:
         found = _or_fail(lambda: verify(store, identity, report))
     console.print(f"{found.backups} backups, {found.objects:,} objects, {len(found.damaged)} damaged or lost.")
@@ -136,7 +138,9 @@ def _verify(identity: Path | None, discard: bool) -> None:
         for name in found.damaged[:20]:
             console.print(name, highlight=False)
         if discard:
-            store.discard(found.damaged)
+            # A backup that has run meanwhile may have mended some; and what is whole is never removed.
+            with lock(BACKUP, settings):
+                store.discard([name for name in found.damaged if not store.is_whole(name)])
         raise _failed(f"These backups cannot be restored: {', '.join(found.broken)}.")
 
 

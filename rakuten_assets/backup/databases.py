@@ -59,7 +59,7 @@ def load(url: str, feed: Callable[[IO[bytes]], None]) -> None:
             # Where it has ended itself, its own words say more than a broken pipe.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
-            if process.poll() is None:
+            if process.poll() in (None, 0):
                 raise
 
 

@@ -24,12 +24,17 @@ STATE_FILES = ("demo-accounts.json", "restore.json")
 
 
 def listing(root: UPath) -> dict[str, int]:
-    """Sizes in bytes by name below `root`. Names that begin with a dot are files that are being written."""
+    """Sizes in bytes by name below `root`. Names that begin with a dot are files that are being written.
+
+    In a bucket, an empty object whose name ends with a slash is how some programs make a folder.
+    """
     if not is_local(root):
         root.fs.invalidate_cache()
         prefix = root.path.rstrip("/") + "/"
         found = root.fs.find(root.path, detail=True)
-        return {name.removeprefix(prefix): int(entry["size"]) for name, entry in found.items() if name != prefix}
+        return {
+            name.removeprefix(prefix): int(entry["size"]) for name, entry in found.items() if not name.endswith("/")
+        }
     sizes: dict[str, int] = {}
     folders = [Path(root.path)] if Path(root.path).is_dir() else []
     while folders:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from rakuten_assets.backup import keys
 from rakuten_assets.backup.backup import Progress, rooted
@@ -19,6 +19,9 @@ from rakuten_assets.core.storage import is_local, write
 from rakuten_assets.postgres import application_url, database_url
 from rakuten_assets.settings import Settings
 from rakuten_assets.store import recovery
+
+if TYPE_CHECKING:
+    from rakuten_assets.purge.purge import Purged
 
 
 class Compared(NamedTuple):
@@ -58,9 +61,32 @@ def restore(
     store, opens = Vault(rooted(source)), keys.identities(identity)
     manifest = _chosen(store, id)
     index = store.index(manifest, opens)
+    _must_be_inside(index["files"])
+    mark, begun = _mark(settings), _begun(settings)
     _must_be_empty(settings, manifest)
-    mark = _mark(settings)
-    mark.write_text(json.dumps({"backup": manifest.id}))
+    comparison, moved = list[Compared](), 0
+    # Once people are being forgotten again, what the backup has of them must not come back.
+    if not begun.get("purging"):
+        mark.write_text(json.dumps({"backup": manifest.id}))
+        comparison, moved = _bring_back(settings, store, index, opens, report)
+        mark.write_text(json.dumps({"backup": manifest.id, "purging": True}))
+    # An older backup's tables become those of this version, and the application's role gets its password.
+    application_url(settings)
+    again = _purge_again(settings, store)
+    comparison.append(_pictures(settings))
+    if index["databases"]["mlflow"]["rows"].get("registered_model_aliases"):
+        comparison.append(_champion(settings))
+    if again:
+        left = sorted({place for each in again for place in each.left})
+        comparison.append(Compared("places that still hold something of accounts that were purged", [], left))
+    mark.unlink()
+    return Restored(manifest.id, comparison, len(again), moved)
+
+
+def _bring_back(
+    settings: Settings, store: Vault, index: Mapping[str, Any], opens: Sequence[Any], report: Progress
+) -> tuple[list[Compared], int]:
+    """Databases and objects as the backup has them, compared with it; and how many addresses were moved."""
     recovery.make_role(database_url(DATABASES[0], settings))
     # The databases keep the server's processor busy, and the objects this one's.
     with ThreadPoolExecutor(1) as pool:
@@ -68,15 +94,7 @@ def restore(
         bytes_ = _objects(settings, store, index["files"], opens, report)
         databases.result()
     comparison = [*_rows(settings, index["databases"]), *_files(settings, index["files"], bytes_)]
-    moved = _moved(settings, index["root"])
-    # An older backup's tables become those of this version, and the application's role gets its password.
-    application_url(settings)
-    comparison.append(_pictures(settings))
-    if index["databases"]["mlflow"]["rows"].get("registered_model_aliases"):
-        comparison.append(_champion(settings))
-    purged = _purge_again(settings, store)
-    mark.unlink()
-    return Restored(manifest.id, comparison, purged, moved)
+    return comparison, _moved(settings, index["root"])
 
 
 def _chosen(store: Vault, id: str | None) -> Manifest:
@@ -93,9 +111,21 @@ def _mark(settings: Settings) -> Path:
     return settings.local_state / "restore.json"
 
 
-def _must_be_empty(settings: Settings, manifest: Manifest) -> None:
+def _begun(settings: Settings) -> dict[str, Any]:
+    """What the mark of an interrupted restore says: the `backup`, and whether it was `purging` already."""
     mark = _mark(settings)
-    begun = json.loads(mark.read_text())["backup"] if mark.exists() else None
+    return dict(json.loads(mark.read_text())) if mark.exists() else {}
+
+
+def _must_be_inside(files: Sequence[Any]) -> None:
+    """Whoever may write to the store could have made the index: no name leads out of the data root."""
+    for name, *_ in files:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise BackupError(f"This backup names a file outside of the data root: {name}. Nothing was changed.")
+
+
+def _must_be_empty(settings: Settings, manifest: Manifest) -> None:
+    begun = _begun(settings).get("backup")
     if begun == manifest.id:
         return
     there = []
@@ -209,7 +239,7 @@ def _moved(settings: Settings, before: str) -> int:
     return recovery.move(database_url("mlflow", settings), before, after) if before != after else 0
 
 
-def _purge_again(settings: Settings, store: Vault) -> int:
+def _purge_again(settings: Settings, store: Vault) -> "list[Purged]":
     from rakuten_assets.purge.purge import purge_again
 
     return purge_again(settings, store.purged())

@@ -2,7 +2,7 @@
 
     objects/ab/<keyed hash of the content>-<SHA-256 of the ciphertext>.age
     backups/<id>.json.gz      which objects a backup needs, and the sum of this file
-    purged/<user>.json        who was forgotten since, for a restore to forget them again
+    purged/<account>.json     who was forgotten since, for a restore to forget them again
 
 The store says nothing about what it holds to who cannot decrypt it: neither names, nor whether a known file is there.
 """
@@ -218,7 +218,9 @@ class Vault:
     def note_purge(self, user_id: int, created_at: str) -> None:
         """Remember that an account was purged: what is restored from here forgets it again."""
         about = {"user_id": user_id, "created_at": created_at, "at": datetime.now(UTC).isoformat()}
-        write(self.root / "purged" / f"{user_id}.json", json.dumps(about).encode())
+        # After a restore the same number may be another account's.
+        name = f"{user_id}-{hashlib.sha256(created_at.encode()).hexdigest()[:8]}.json"
+        write(self.root / "purged" / name, json.dumps(about).encode())
 
     def purged(self) -> list[dict[str, Any]]:
         """The accounts that were purged: `user_id`, `created_at` (which tells it from another of that number), `at`."""

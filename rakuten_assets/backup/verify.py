@@ -24,7 +24,10 @@ class Verified:
 
 
 def verify(store: Vault, identity: Path | None = None, report: Progress = lambda *_: None) -> Verified:
-    """Compare every object of every backup with its name, which needs no key; with an identity, also what it holds."""
+    """Compare every object of every backup with its name, which needs no key; with an identity, also what it holds.
+
+    Raises BackupError where the identity is none that a backup was made for.
+    """
     manifests = store.manifests()
     names = sorted({name for manifest in manifests for name in manifest.objects})
     opens = keys.identities(identity) if identity else []
@@ -34,6 +37,9 @@ def verify(store: Vault, identity: Path | None = None, report: Progress = lambda
         try:
             index = store.index(manifest, opens)
         except BackupError:
+            # What is whole is not damaged: this is the wrong identity.
+            if store.is_whole(manifest.index):
+                raise
             damaged.add(manifest.index)
             continue
         held |= {

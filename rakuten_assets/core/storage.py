@@ -78,7 +78,8 @@ def replacing(path: UPath) -> Iterator[Path]:
 
 def read_parquet(path: UPath, columns: list[str] | None = None) -> pl.DataFrame:
     """The table at `path`; raises FileNotFoundError where there is none."""
-    return pl.read_parquet(path.path if is_local(path) else io.BytesIO(read(path)), columns=columns)
+    # A folder's name may have brackets, which are no pattern here.
+    return pl.read_parquet(path.path if is_local(path) else io.BytesIO(read(path)), columns=columns, glob=False)
 
 
 def write_parquet(path: UPath, table: pl.DataFrame) -> None:
@@ -92,7 +93,11 @@ def put(folder: Path, target: UPath) -> None:
     files = [file for file in folder.rglob("*") if file.is_file()]
 
     def copy(file: Path) -> None:
-        with replacing(target / file.relative_to(folder).as_posix()) as new:
+        place = target / file.relative_to(folder).as_posix()
+        if not is_local(place):
+            place.fs.put_file(str(file), place.path)
+            return
+        with replacing(place) as new:
             shutil.copyfile(file, new)
 
     at_once(copy, files)
@@ -107,7 +112,8 @@ def get(source: UPath, folder: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         source.fs.get_file(name, str(place))
 
-    at_once(copy, source.fs.find(source.path))
+    # A name that ends with a slash is a folder as some programs make it.
+    at_once(copy, (name for name in source.fs.find(source.path) if not name.endswith("/")))
 
 
 def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -15,7 +15,7 @@ from upath import UPath
 
 from rakuten_assets.core import classifier_files, storage
 from rakuten_assets.postgres import database_url
-from rakuten_assets.purge.needles import Needles
+from rakuten_assets.purge.needles import PURGED, Needles
 from rakuten_assets.purge.objects import ANEW, Change
 from rakuten_assets.registry import MODEL, Registered, Registry
 from rakuten_assets.settings import Settings
@@ -30,11 +30,15 @@ def make_anew(settings: Settings, planned: Sequence[Change], found: Needles) -> 
     """Each model that was made anew: the folder that went, and the one in its place, empty where none was needed."""
     folders = sorted({"/".join(change.name.split("/")[:3]) for change in planned if change.what == ANEW})
     registry = Registry(str(settings.root))
-    named = {alias: registry.get(alias) for alias in ALIASES} if folders else {}
     done = []
     for folder in folders:
+        # Asked each time: the folder before may have given both aliases another number.
+        named = {alias: registry.get(alias) for alias in ALIASES}
         models = {alias: model for alias, model in named.items() if model and model.folder == folder}
         new = _replaced(settings, folder, found) if models or _latest(settings.root, folder) else ""
+        if new == folder:
+            # What quotes them there is no table, so nothing was taken out: the proof names it as left.
+            continue
         if new:
             _register(settings, registry, models, named, new)
         _remove(settings, folder)
@@ -61,13 +65,13 @@ def _replaced(settings: Settings, folder: str, found: Needles) -> str:
 
 
 def _blank(file: Path, found: Needles) -> None:
-    """Empty the person's strings; the rows stay, since vectors stand beside them, one a row."""
+    """Take the person's words out; the rows stay, since vectors stand beside them, one a row."""
     table = pl.read_parquet(file)
     changed = []
     for column in table.iter_columns():
         if column.dtype == pl.String and (there := found.among(column)).any():
-            empty = None if column.name in ("image", "sha256") else ""
-            changed.append(pl.when(there).then(pl.lit(empty, pl.String)).otherwise(column).alias(column.name))
+            picture = column.name in ("image", "sha256")
+            changed.append(column.set(there, None) if picture else found.redacted(column).replace(PURGED, ""))
     if changed:
         table.with_columns(changed).write_parquet(file)
 

@@ -30,11 +30,11 @@ def drop_unused(settings: Settings) -> int:
         unused = purging.unused_pictures(url, settings.unused_picture_days)
         kept = delivered(settings.root) if unused else frozenset()
         todo = [sha256 for sha256 in unused if sha256 not in kept]
-        return sum(_drop(url, settings.root, todo[at : at + AT_ONCE]) for at in range(0, len(todo), AT_ONCE))
+        return sum(_drop(url, settings, todo[at : at + AT_ONCE]) for at in range(0, len(todo), AT_ONCE))
 
 
-def _drop(url: str, root: UPath, pictures: Sequence[str]) -> int:
-    gone = purging.drop_pictures(url, pictures)
+def _drop(url: str, settings: Settings, pictures: Sequence[str]) -> int:
+    root, gone = settings.root, purging.drop_pictures(url, pictures, settings.unused_picture_days)
     held = {sha256: _removed(picture_path(root, sha256)) for sha256 in gone}
     # Somebody may have sent the same picture in this moment, and been told that it is there already.
     again = purging.known_pictures(url, gone)

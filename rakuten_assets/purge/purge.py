@@ -21,7 +21,7 @@ from rakuten_assets.store.store import Store
 
 @dataclass(frozen=True)
 class Plan:
-    """What would go: rows by table, changes of files, and values of Dagster's and MLflow's tables that quote them."""
+    """What would go: rows by table, changes of files, and values of all tables that quote them."""
 
     person: Person
     needles: Needles
@@ -44,18 +44,18 @@ def plan(settings: Settings, who: str) -> Plan:
     """What is this person's, by e-mail or number; raises BackupError where there is no such account."""
     application_url(settings)
     person = purging.find(database_url("rakuten", settings), who)
-    if person is None or person.email == f"{FORGOTTEN}-{person.user_id}":
+    if person is None or _is_forgotten(person):
         raise BackupError(f"There is no account {who}, or it was purged already.")
     found = _alone(settings, objects.needles(settings, person), person)
-    quoted = {str(place): len(rows) for place, rows in _quoting(settings, found)}
+    quoted = {str(place): len(rows) for place, rows in _quoting(settings, found, person)}
     return Plan(person, found, objects.changes(settings, person, found), quoted)
 
 
 def purge(settings: Settings, who: str) -> Purged:
     """Forget the person, and look whether anything was left.
 
-    Waits for backups and deliveries. What broke off is done by asking again: the account's row, which tells what is
-    theirs, is the last to lose its name.
+    Waits for backups and deliveries. What broke off is done by asking again: the account's rows, which tell what is
+    theirs, are the last to go.
     """
     with lock(BACKUP, settings), lock("deliveries", settings):
         planned = plan(settings, who)
@@ -64,27 +64,29 @@ def purge(settings: Settings, who: str) -> Purged:
             # First: a backup that is restored later must know, whatever becomes of the rest.
             vault(settings, recipients=False).note_purge(person.user_id, _born(person))
         made = models.make_anew(settings, planned.files, found)
+        _redact(settings, found, person)
+        # Whoever asks again after a break finds the person's words in tables and rows: these go last. So do pictures
+        # of former revisions, which only deliveries still know; none that a catalogue shows.
         objects.apply(settings, planned.files, person, found)
-        _redact(settings, found, ("dagster", "mlflow"))
-        # Also pictures of former revisions, which only deliveries still know; none that a catalogue shows.
-        purging.forget(database_url("rakuten", settings), replace(person, pictures=found.pictures))
-        # After it, for an account's e-mail is no word to be replaced: what others' rows quote.
-        _redact(settings, found, ("rakuten",))
         _tell(settings, person)
+        purging.forget(database_url("rakuten", settings), replace(person, pictures=found.pictures))
         values, left = _proof(settings, found)
         files = objects.remaining(settings, found)
     return Purged(planned, made, values, len(objects.stored(settings)), [*left, *files])
 
 
-def purge_again(settings: Settings, noted: Sequence[Mapping[str, Any]]) -> int:
-    """Forget those who were purged and whom an older backup has brought back; the result is how many."""
-    url, again = database_url("rakuten", settings), 0
+def purge_again(settings: Settings, noted: Sequence[Mapping[str, Any]]) -> list[Purged]:
+    """Forget those who were purged and whom an older backup has brought back; the result is what came of each."""
+    url, again = database_url("rakuten", settings), []
     for each in noted:
         person = purging.find(url, str(each["user_id"]))
-        if person and _born(person) == each["created_at"] and not person.email.startswith(FORGOTTEN):
-            purge(settings, str(person.user_id))
-            again += 1
+        if person and _born(person) == each["created_at"] and not _is_forgotten(person):
+            again.append(purge(settings, str(person.user_id)))
     return again
+
+
+def _is_forgotten(person: Person) -> bool:
+    return person.email == f"{FORGOTTEN}-{person.user_id}"
 
 
 def _born(person: Person) -> str:
@@ -104,7 +106,7 @@ def _tell(settings: Settings, person: Person) -> None:
 def _alone(settings: Settings, found: Needles, person: Person) -> Needles:
     """Without pictures that others' products or a catalogue's show."""
     shared = purging.shared_pictures(database_url("rakuten", settings), found.pictures, person.user_id)
-    return Needles(found.email, found.name, found.texts, found.pictures - shared)
+    return replace(found, pictures=found.pictures - shared)
 
 
 @dataclass(frozen=True)
@@ -118,15 +120,13 @@ class Place:
         return f"{self.database}: {self.column.table}.{self.column.name}"
 
 
-def _quoting(
-    settings: Settings, found: Needles, databases: Sequence[str] = ("dagster", "mlflow")
-) -> Iterator[tuple[Place, dict[str, tuple[str, str]]]]:
-    """Columns that hold something of the person, with what stands where and what is to stand there instead."""
-    for database in databases:
-        url = database_url(database, settings)
+def _quoting(settings: Settings, found: Needles, person: Person) -> Iterator[tuple[Place, dict[str, tuple[str, str]]]]:
+    """Columns in which others' rows quote the person, with what stands where and what is to stand there instead."""
+    for database in DATABASES:
+        url, besides = database_url(database, settings), person if database == "rakuten" else None
         for column in purging.columns(url):
             changed: dict[str, tuple[str, str]] = {}
-            for part in purging.values(url, column):
+            for part in purging.values(url, column, besides):
                 table = pl.DataFrame(part, schema={"at": pl.String, "value": pl.String}, orient="row")
                 hits = table.filter(found.among(table["value"]))
                 texts = zip(hits["value"], found.redacted(hits["value"]), strict=True)
@@ -135,9 +135,9 @@ def _quoting(
                 yield Place(database, column), changed
 
 
-def _redact(settings: Settings, found: Needles, databases: Sequence[str]) -> None:
+def _redact(settings: Settings, found: Needles, person: Person) -> None:
     # Column by column: a row that was rewritten stands elsewhere.
-    for place, changed in _quoting(settings, found, databases):
+    for place, changed in _quoting(settings, found, person):
         purging.rewrite(database_url(place.database, settings), place.column, changed)
 
 

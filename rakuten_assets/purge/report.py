@@ -30,7 +30,7 @@ def show_proof(console: Console, done: Purged) -> None:
     """Where was looked, for what, and what was found."""
     found = done.plan.needles
     table = Table("looked for", "number", title="proof")
-    table.add_row("e-mail and name", "2" if " " in found.name.strip() else "1 (the name is one word: anybody's)")
+    table.add_row("e-mail and name", "2" if found.name else "1 (the name is anybody's)")
     table.add_row("texts that are theirs alone", str(len(found.texts)))
     table.add_row("hashes of pictures that are theirs alone", str(len(found.pictures)))
     table.add_row("in values of all tables of three databases", f"{done.searched_values:,}")

@@ -46,10 +46,11 @@ class Products(Verbs):
         self._text_only = text_only
 
     def add_image(self, sha256: str, width: int, height: int, size: int) -> None:
-        """Note a picture that the object store holds; known ones are known already."""
+        """Note a picture that the object store holds; a known one is as if it had come today."""
         row = insert(Image).values(sha256=sha256, width=width, height=height, size=size)
         with self._transaction() as session:
-            session.execute(row.on_conflict_do_nothing())
+            # Its new sender has as many days to submit it as the first one had.
+            session.execute(row.on_conflict_do_update(index_elements=["sha256"], set_={"created_at": func.now()}))
 
     def submit(self, actor: Actor, draft: Draft, key: str) -> Product:
         """Store a product to be classified. The same `key` again is the same product, and changes nothing."""

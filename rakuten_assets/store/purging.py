@@ -6,11 +6,11 @@ was done, when, and by the account of that number; who that was is written nowhe
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from rakuten_assets.store.recovery import connected
 
@@ -31,6 +31,14 @@ OF_PRODUCTS = (
     ("sign_in_failures", "email_hash = :email_hash"),
     ("images", "sha256 = ANY(:pictures)"),
 )
+
+# Rows that `forget` sees to, which are told apart by numbers: nobody replaces words in them.
+OWN = {
+    **dict(OF_PRODUCTS),
+    "feedback": "product_id = ANY(:products) OR user_id = :user",
+    "retrainings": "user_id = :user",
+    "users": "true",
+}
 
 # What a person wrote or was told beyond products: the row tells others something, and loses its words.
 WORDS = (
@@ -58,7 +66,7 @@ class Person:
 
 
 def find(url: str, who: str) -> Person | None:
-    """The person with that e-mail or number, and all that is theirs alone in the database; None where nobody is."""
+    """The person with that e-mail or number, and all that is theirs in the database; None where nobody is."""
     with connected(url) as connection:
         by = "id = CAST(:who AS bigint)" if who.isdecimal() else "email = lower(:who)"
         user = connection.execute(
@@ -98,26 +106,29 @@ def find(url: str, who: str) -> Person | None:
             frozenset({value for row in own for value in row[1:] if value} | set(said)),
             frozenset(pictures),
         )
-        return _alone(connection, person)
+        counted = {
+            table: int(connection.scalar(text(f"SELECT count(*) FROM {table} WHERE {where}"), _values(person)) or 0)
+            for table, where in OF_PRODUCTS
+        }
+        return replace(person, rows=counted)
 
 
-def _alone(connection: Connection, person: Person) -> Person:
-    """The person, without texts that others wrote too, and with the number of rows."""
-    others = set(
-        connection.scalars(
-            text(
-                "SELECT designation FROM products WHERE seller_id <> :user AND designation = ANY(:texts) UNION "
-                "SELECT description FROM products WHERE seller_id <> :user AND description = ANY(:texts)"
-            ),
-            {"user": person.user_id, "texts": list(person.texts)},
-        )
+def others_texts(url: str, user_id: int, size: int = 2_000) -> Iterator[list[str]]:
+    """What everybody else wrote or is called, in parts."""
+    query = text(
+        "SELECT designation FROM products WHERE seller_id <> :user UNION ALL "
+        "SELECT description FROM products WHERE seller_id <> :user UNION ALL "
+        "SELECT reference FROM products WHERE seller_id <> :user UNION ALL "
+        "SELECT reason FROM feedback WHERE user_id <> :user UNION ALL "
+        "SELECT reason FROM retrainings WHERE user_id <> :user UNION ALL "
+        "SELECT name FROM imports WHERE seller_id <> :user UNION ALL "
+        "SELECT device FROM sessions WHERE user_id <> :user UNION ALL "
+        "SELECT name FROM users WHERE id <> :user"
     )
-    values = _values(person)
-    counted = {
-        table: int(connection.scalar(text(f"SELECT count(*) FROM {table} WHERE {where}"), values) or 0)
-        for table, where in OF_PRODUCTS
-    }
-    return Person(**{**vars(person), "texts": person.texts - others, "rows": counted})
+    with connected(url) as connection:
+        result = connection.execution_options(yield_per=size).execute(query, {"user": user_id})
+        for part in result.partitions():
+            yield [row[0] for row in part if row[0]]
 
 
 def shared_pictures(url: str, pictures: frozenset[str], user_id: int) -> frozenset[str]:
@@ -168,14 +179,14 @@ def unused_pictures(url: str, days: int) -> list[str]:
         return list(connection.scalars(query, {"age": timedelta(days=days)}))
 
 
-def drop_pictures(url: str, pictures: Sequence[str]) -> list[str]:
-    """Forget those pictures that still no product shows; the result is which went."""
+def drop_pictures(url: str, pictures: Sequence[str], days: int) -> list[str]:
+    """Forget those pictures that still no product shows and nobody has sent again; the result is which went."""
     with connected(url) as connection:
         query = text(
-            "DELETE FROM images WHERE sha256 = ANY(:pictures) "
+            "DELETE FROM images WHERE sha256 = ANY(:pictures) AND created_at < now() - CAST(:age AS interval) "
             "AND NOT EXISTS (SELECT 1 FROM products WHERE image = sha256) RETURNING sha256"
         )
-        return list(connection.scalars(query, {"pictures": list(pictures)}))
+        return list(connection.scalars(query, {"pictures": list(pictures), "age": timedelta(days=days)}))
 
 
 def known_pictures(url: str, pictures: Sequence[str]) -> list[str]:
@@ -229,11 +240,20 @@ def columns(url: str) -> list[Column]:
         return [Column(*row) for row in connection.execute(query)]
 
 
-def values(url: str, column: Column, size: int = 2_000) -> Iterator[list[tuple[str, str]]]:
-    """Every value of a column as text, with where it stands (`ctid`), in parts: a long table never lies in memory."""
-    query = text(f"SELECT CAST(ctid AS text), {_as_text(column)} FROM {column.table} WHERE {column.name} IS NOT NULL")
+def values(
+    url: str, column: Column, besides: Person | None = None, size: int = 2_000
+) -> Iterator[list[tuple[str, str]]]:
+    """Every value of a column as text, with where it stands (`ctid`), in parts: a long table never lies in memory.
+
+    `besides`: without the rows of the operational database that `forget` sees to.
+    """
+    own = OWN.get(column.table, "false") if besides else "false"
+    query = text(
+        f"SELECT CAST(ctid AS text), {_as_text(column)} FROM {column.table} "
+        f"WHERE {column.name} IS NOT NULL AND NOT coalesce({own}, false)"
+    )
     with connected(url) as connection:
-        result = connection.execution_options(yield_per=size).execute(query)
+        result = connection.execution_options(yield_per=size).execute(query, _values(besides) if besides else {})
         for part in result.partitions():
             yield [(row[0], row[1]) for row in part]
 

@@ -75,7 +75,7 @@ def pictures(url: str) -> set[str]:
 
 def move(url: str, before: str, after: str) -> int:
     """Let MLflow's addresses below the root `before` lead below `after`; the result is how many did."""
-    changed = 0
+    changed, before, after = 0, before.rstrip("/"), after.rstrip("/")
     with connected(url) as connection:
         known = {name for _, name in connection.execute(TABLES)}
         for table, column in ADDRESSES:

@@ -105,7 +105,8 @@ def plant_in_lineage(settings, version, picture):
     run = registry.log_training("planted", "a run", params={"title": OTHER_TITLE}, metrics={}, tags={"about": NAME})
     write(settings.root / "mlflow" / run / "artifacts" / "worst.md", f"| {TITLE} |".encode())
     write(settings.root / "reports" / "drift" / "abc" / "features.html", json.dumps(ABOUT).encode())
-    write(settings.root / "deliveries" / "odd" / "notes.zip", zipped(f"asked by {EMAIL}"))
+    write(settings.root / "reports" / "odd" / "notes.zip", zipped(f"asked by {EMAIL}"))
+    write(settings.root / "deliveries" / "odd" / "source" / "X.csv", f'1,"Lampe, vue chez {EMAIL}"\n'.encode())
     # A champion that has learnt from her product: among those that the nearest are found in.
     copy = settings.local_state / "planted"
     shutil.copytree((settings.root / "models" / "stacked_model" / version).path, copy)
@@ -222,6 +223,7 @@ def test_what_others_have_stays(planted, purged):
     batches = [name for name in after if name.startswith("deliveries/feedback") and "/batches/" in name]
     delivered = pl.concat(pl.read_parquet(io.BytesIO(after[name])) for name in batches)
     assert delivered["designation"].to_list() == ["Lampe de Bob"]
+    assert after["deliveries/odd/source/X.csv"] == b'1,"Lampe, vue chez [purged]"\n'
 
 
 def test_the_champion_is_the_same_model_and_still_loads(planted, purged):

@@ -1,17 +1,21 @@
 """What is restored is what was backed up: every row, every byte. And where it cannot be, nothing is changed."""
 
+import gzip
+import io
+import json
 import shutil
 import subprocess
 import sys
 
 import pytest
 from sqlalchemy import create_engine, text
+from upath import UPath
 
 from rakuten_assets.backup import keys
 from rakuten_assets.backup import restore as restoring
 from rakuten_assets.backup.errors import BackupError
 from rakuten_assets.backup.restore import restore
-from rakuten_assets.backup.vault import Vault
+from rakuten_assets.backup.vault import Manifest, Vault
 from rakuten_assets.batch_tools import load_champion
 from rakuten_assets.postgres import application_url
 from rakuten_assets.store.database import ROLE
@@ -81,7 +85,7 @@ def third(folder, pair):
         yield settings
 
 
-def test_a_damaged_object_ends_the_restore_and_it_goes_on_when_it_is_mended(saved, third, pair, tmp_path):
+def test_a_damaged_object_ends_the_restore_and_it_goes_on_when_it_is_mended(saved, third, pair, tmp_path, monkeypatch):
     """Also what was interrupted: the mark stays, and the same restore goes on; another is refused."""
     copy = tmp_path / "backups"
     shutil.copytree(saved.root, copy)
@@ -104,10 +108,35 @@ def test_a_damaged_object_ends_the_restore_and_it_goes_on_when_it_is_mended(save
         restoring._must_be_empty(third, type(manifest)(**{**vars(manifest), "id": "20200101T000000Z"}))
 
     file.write_bytes(whole)
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "_purge_again", broken)
+        with pytest.raises(KeyboardInterrupt):
+            restore(third, str(copy), pair.identity)
+    assert objects(third) == objects(saved.settings)
+    # It was forgetting people: what that has taken does not come back.
+    (third.root / other).unlink()
     done = restore(third, str(copy), pair.identity, manifest.id)
     assert done.differences == []
-    assert objects(third) == objects(saved.settings)
+    assert not (third.root / other).exists()
     assert not (third.local_state / "restore.json").exists()
+
+
+def broken(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["../stolen", "{tmp}/stolen", "assets/../../stolen"])
+def test_a_backup_that_names_files_elsewhere_is_refused(pair, folder, tmp_path, name):
+    """Whoever may write to the store could have made it."""
+    store = Vault(UPath(tmp_path / "backups"), [pair.recipient])
+    kept, _ = store.put(io.BytesIO(b"anything"))
+    said = {"root": "/data", "databases": {}, "files": [[name.format(tmp=tmp_path), kept.name, kept.size, kept.sha256]]}
+    index, _ = store.put(io.BytesIO(gzip.compress(json.dumps(said).encode())))
+    store.close(Manifest("20300101T030000Z", index.name, store.sizes(), {}, 1.0))
+    with system(folder, "refused", pair, tmp_path) as settings:
+        with pytest.raises(BackupError, match="outside of the data root"):
+            restore(settings, str(tmp_path / "backups"), pair.identity)
+        assert not settings.local_state.exists() or not any(settings.local_state.iterdir())
 
 
 def test_the_command_says_in_a_sentence_why_it_does_nothing(saved, second, pair):

@@ -80,6 +80,20 @@ def test_tables_come_back_as_they_were(root):
     assert storage.read_parquet(root / "table.parquet", ["b"]).columns == ["b"]
 
 
+def test_brackets_in_a_folders_name_are_no_pattern(tmp_path):
+    for name in ("shop[1]", "shop1"):
+        storage.write_parquet(UPath(tmp_path / name / "table.parquet"), pl.DataFrame({"name": [name]}))
+    assert storage.read_parquet(UPath(tmp_path / "shop[1]" / "table.parquet"))["name"].to_list() == ["shop[1]"]
+
+
+def test_a_folder_that_another_program_made_in_a_bucket_is_no_file(s3, tmp_path):
+    root = s3.path("bucket/marked")
+    root.fs.pipe_file(f"{root.path}/empty/", b"")
+    storage.write(root / "part/file", b"1")
+    storage.get(root, tmp_path / "copy")
+    assert [file.name for file in (tmp_path / "copy").rglob("*") if file.is_file()] == ["file"]
+
+
 class Torn(io.BytesIO):
     """A stream that breaks off after its first bytes."""
 

@@ -71,7 +71,6 @@ def test_the_ray_cluster_has_pods_that_a_cluster_would_take_and_ray_as_it_is_in_
     # The operator calls the head's service so.
     head = f"{ray['metadata']['name']}-head-svc"
     assert told["RAKUTEN_RAY_ADDRESS"] == f"http://{head}:8265"
-    assert told["RAKUTEN_RAY_CLIENT"] == f"ray://{head}:10001"
     assert int(told["RAKUTEN_RAY_CORES"]) <= int(limits["cpu"]["cpu"])
     for labels in (pods("kuberay")["code-location"]["metadata"]["labels"], launcher()["labels"]):
         assert labels["reaches/ray"] == "true"

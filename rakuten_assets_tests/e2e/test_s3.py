@@ -129,7 +129,7 @@ def signed_in(stack):
     clients = {}
     for role in ("seller", "admin"):
         store.accounts.create(SYSTEM, f"{role}@shop.example", role, PASSWORD, role)
-        client = httpx.Client(base_url=stack.url, timeout=60)
+        client = httpx.Client(base_url=stack.url, timeout=60, headers={"Origin": stack.url})
         said = client.post("/api/v1/session", json={"email": f"{role}@shop.example", "password": PASSWORD}).json()
         client.headers["Authorization"] = f"Bearer {said['token']}"
         client.cookies.set("rakuten_session", said["token"])

@@ -101,7 +101,9 @@ def fetch(root: UPath, name: str, home: Path) -> Built:
     try:
         with TemporaryDirectory() as cache:
             kept = classifier_files.fetch(root, name, Path(cache))
-            shutil.copytree(kept, partial, ignore=shutil.ignore_patterns(COMPLETE))
+            shutil.copytree(kept, partial)
+        # Its own marker; the one of the classifier in it is a part of the Bento.
+        (partial / COMPLETE).unlink()
         if not content(partial).startswith(digest):
             raise ValueError(f"The Bento {root / name} is damaged: its content is not what its name says.")
         there = read(partial)

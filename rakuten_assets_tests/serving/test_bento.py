@@ -95,7 +95,8 @@ def test_the_service_of_a_bento_imports_nothing_of_the_platform_but_the_core(els
     loaded = json.loads(done.stdout)
     own = {name: file for name, file in loaded.items() if name.split(".")[0] in ("rakuten_assets", "serving")}
     assert {".".join(name.split(".")[:2]) for name in own if name.startswith("rakuten_assets.")} == {
-        "rakuten_assets.core"
+        "rakuten_assets.core",
+        "rakuten_assets.telemetry",
     }
     assert [file for file in own.values() if not file.startswith(str(elsewhere))] == []
     assert not {"dagster", "mlflow", "sqlalchemy", "torch"} & set(loaded)
@@ -105,7 +106,7 @@ def test_a_bento_holds_the_core_the_service_and_the_model_and_nothing_else(bento
     folder = Path(bentos["cpu"].path)
     names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     model = f"models/rakuten-classifier/{champion.name}"
-    allowed = rf"src/rakuten_assets/(__init__|core/\w+)\.(py|tsv)|src/serving/[\w-]+\.(py|txt)|{model}/classifier/.+"
+    allowed = rf"src/rakuten_assets/(__init__|telemetry|core/\w+)\.(py|tsv)|src/serving/[\w-]+\.(py|txt)|{model}/classifier/.+"
     assert {name for name in names if not re.fullmatch(allowed, name)} == {
         *("README.md", "bento.yaml", "record.json", "apis/openapi.yaml", "apis/schema.json", "src/bentofile.yaml"),
         *(f"env/docker/{name}" for name in ("Dockerfile", "entrypoint.sh")),

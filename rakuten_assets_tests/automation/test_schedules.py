@@ -56,6 +56,7 @@ def test_every_schedule_runs_without_a_hand():
         "every_week",
         "every_month",
         "nightly_tidy",
+        "nightly_backup",
     }
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in defs.schedules)
     assert {schedule.execution_timezone for schedule in defs.schedules} == {"Europe/Paris"}

@@ -239,7 +239,7 @@ def test_an_import_takes_its_table_and_its_pictures_through_the_bucket(deploymen
     started = seller.post("/api/v1/imports", files=files)
     assert started.status_code == 202, started.text
     state = until(lambda: _ended(seller, started.json()["id"]), 60)
-    assert (state["created"], state["failed"]) == (3, 0), state
+    assert (state["done"], state["refused"]) == (3, 0), state
     until(lambda: not remote.root.fs.find(f"{remote.root.path}/imports"), 10)
 
 

@@ -86,23 +86,25 @@ def platform(settings):
         yield Platform(settings, instance, sample, lineage.summary(instance, settings, outcome))
 
 
-# Minutes each: begun last, one of them would keep a core busy when all others are idle.
-LONGEST = ("e2e/test_story.py", "e2e/test_services.py")
+# Minutes: begun last, it would keep a core busy when all others are idle. It has a platform of its own.
+LONGEST = "e2e/test_story.py"
 
-# It trains the platform again and again, and ends with another champion and more products than others expect.
-CHANGES_THE_PLATFORM = "assets/test_lineage.py"
+# They train the platform again, and end with another champion and more products than others expect; the first of them
+# expects it untouched, the second takes it as it comes.
+CHANGE_THE_PLATFORM = ("assets/test_lineage.py", "e2e/test_services.py")
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files, those that need the platform as it is, the one that changes it, and the rest."""
+    """The longest file, those that need the platform as it is, those that change it, and the rest."""
 
     def place(item):
         path = item.path.as_posix()
         if path.endswith(LONGEST):
             return 0
-        if path.endswith(CHANGES_THE_PLATFORM):
-            return 2
-        return 1 if path in with_platform else 3
+        for number, changing in enumerate(CHANGE_THE_PLATFORM, 2):
+            if path.endswith(changing):
+                return number
+        return 1 if path in with_platform else 2 + len(CHANGE_THE_PLATFORM)
 
     with_platform = {item.path.as_posix() for item in items if "platform" in item.fixturenames}
     items.sort(key=place)

@@ -108,7 +108,11 @@ WAY = (
 
 
 def missing(trace):
-    """The parts of the way that a trace lacks, or has below another parent; empty for a complete one."""
+    """The parts of the way that a trace lacks, or has below another parent, and the spans whose parent it lacks.
+
+    Empty for a complete trace. Programs send their spans at moments of their own, so a child may come before its parent.
+    """
     names = {span.id: span.name for span in trace}
     there = {(span.program, span.name, names.get(span.parent, span.parent)) for span in trace}
-    return [step for step in WAY if step not in there]
+    orphans = [(span.program, span.name, span.parent) for span in trace if span.parent and span.parent not in names]
+    return [step for step in WAY if step not in there] + orphans

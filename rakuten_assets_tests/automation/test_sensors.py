@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 
 import dagster as dg
@@ -14,11 +15,12 @@ from rakuten_assets.resources import DataRoot
 
 @pytest.fixture
 def drop(settings):
+    """The drop folder, with nothing in it before or after."""
     folder = settings.drop_folder
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     yield folder
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+    shutil.rmtree(folder)
 
 
 def age(folder, seconds=60):

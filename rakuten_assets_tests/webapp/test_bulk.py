@@ -45,7 +45,7 @@ def carry_out(worker, store):
 
     def carry_out():
         while jobs := store.outbox.take(1, kind="import"):
-            worker._carry_on(jobs[0])
+            worker._import(jobs[0])
 
     return carry_out
 
@@ -205,7 +205,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(keeper, seller, store, w
     archive = packed({"a.jpg": PICTURE})
     started = bulk.receive(keeper, seller.actor, "a.csv", io.BytesIO(table.encode()), io.BytesIO(archive))
     [job] = store.outbox.take(1, kind="import")
-    worker._carry_on(job)
+    worker._import(job)
     half = store.imports.get(seller.actor, started.id)
     assert (half.state, half.total, half.done) == ("running", 40, 16)
     worker._carrying.clear()

@@ -110,7 +110,7 @@ WAY = (
 def missing(trace):
     """The parts of the way that a trace lacks, or has below another parent, and the spans whose parent it lacks.
 
-    Empty for a complete trace. Programs send their spans at moments of their own, so a child may come before its parent.
+    Empty for a complete trace. Programs send their spans when it suits them, so a child may come before its parent.
     """
     names = {span.id: span.name for span in trace}
     there = {(span.program, span.name, names.get(span.parent, span.parent)) for span in trace}

@@ -1,7 +1,7 @@
 """The champion on files: score it on labelled products, or let it classify unlabelled ones."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ CHUNK = 512
 
 Progress = Callable[[int, int], None]
 
+Answer = tuple[Probabilities, list[str | None]]
+"""Of some products: their probabilities, and for each what was wrong with its picture, if anything."""
+
+Answers = Callable[[Iterator[pl.DataFrame]], Iterable[Answer]]
+"""From parts of a table of products to their answers, in the same order."""
+
 
 def load_champion(settings: Settings) -> ProductClassifier:
     """The champion's classifier; raises LookupError where there is none yet."""
@@ -45,7 +51,7 @@ def evaluate(
     products = _read_products(x).join(labels, on="", how="inner", maintain_order="left")
     if products.is_empty():
         raise ValueError(f"No row of {x} has a label in {y}: their first columns must share values.")
-    answer, problems = classify(classifier, products, images, progress)
+    answer, problems = gather(by(classifier, images), products, progress)
     truth = positions(products["prdtypecode"].to_numpy())
     scores = {name: scoring.score(getattr(answer, name), truth) for name in ("text", "image", "stacked")}
     return {
@@ -55,16 +61,14 @@ def evaluate(
     }
 
 
-def predict(
-    classifier: ProductClassifier, x: Path, images: Path | None, out: Path, top: int, progress: Progress
-) -> pl.DataFrame:
+def predict(answers: Answers, version: str, x: Path, out: Path, top: int, progress: Progress) -> pl.DataFrame:
     """One row a product: categories and confidences, what they rest on, and why not where there are none."""
     products = _read_products(x)
-    answer, problems = classify(classifier, products, images, progress)
+    answer, problems = gather(answers, products, progress)
     table = products.select("productid").with_columns(
         _ranked(answer.stacked, top),
         rests_on=pl.Series(answer.rests_on, dtype=pl.String),
-        model_version=pl.lit(classifier.version),
+        model_version=pl.lit(version),
         problem=pl.Series(problems, dtype=pl.String),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -72,25 +76,35 @@ def predict(
     return table
 
 
-def classify(
-    classifier: ProductClassifier, products: pl.DataFrame, images: Path | None, progress: Progress
-) -> tuple[Probabilities, list[str | None]]:
-    """Probabilities of a table of products, and for each what was wrong with its picture, if anything."""
-    folder = _existing(images)
-    answers, problems = [], []
-    for part in products.iter_slices(CHUNK):
-        read = list(_read_pictures(part, folder))
-        texts = part.select(pl.col("designation", "description").fill_null("")).iter_rows()
-        chunk = [
-            Product(title, description, picture) for (title, description), (picture, _) in zip(texts, read, strict=True)
-        ]
-        answers.append(classifier.predict_log_proba(chunk))
-        problems += [problem for _, problem in read]
+def by(classifier: ProductClassifier, images: Path | None) -> Answers:
+    """Answers of this classifier, in this process; raises NotADirectoryError where there is no such folder."""
+    folder = existing(images)
+    return lambda parts: (classify_part(classifier, part, folder) for part in parts)
+
+
+def gather(answers: Answers, products: pl.DataFrame, progress: Progress) -> Answer:
+    """Answers for a table of products, part by part."""
+    found: list[Probabilities] = []
+    problems: list[str | None] = []
+    for probabilities, wrong in answers(products.iter_slices(CHUNK)):
+        found.append(probabilities)
+        problems += wrong
         progress(len(problems), len(products))
-    return _joined(answers), problems
+    return _joined(found), problems
 
 
-def _existing(folder: Path | None) -> Path | None:
+def classify_part(classifier: ProductClassifier, part: pl.DataFrame, folder: Path | None) -> Answer:
+    """Answers for as many products as are in memory together with their pictures."""
+    read = list(_read_pictures(part, folder))
+    texts = part.select(pl.col("designation", "description").fill_null("")).iter_rows()
+    products = [
+        Product(title, description, picture) for (title, description), (picture, _) in zip(texts, read, strict=True)
+    ]
+    return classifier.predict_log_proba(products), [problem for _, problem in read]
+
+
+def existing(folder: Path | None) -> Path | None:
+    """The folder of pictures; raises NotADirectoryError where there is none."""
     if folder is not None and not folder.is_dir():
         raise NotADirectoryError(f"There is no folder {folder} to read pictures from.")
     # Resolved, because what lies outside the folder is refused, and a relative name may look as if it did.

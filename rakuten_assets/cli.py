@@ -163,10 +163,20 @@ def predict(
     from rakuten_assets import batch_tools
     from rakuten_assets.progress import bar
 
-    classifier = _champion()
+    def here(advance: batch_tools.Progress) -> int:
+        classifier = _champion()
+        answers = batch_tools.by(classifier, images_path)
+        return batch_tools.predict(answers, classifier.version, dataset_path, out, top, advance).height
+
+    def on_cluster(advance: batch_tools.Progress) -> int:
+        from rakuten_assets import ray_jobs
+
+        return ray_jobs.predict(settings, dataset_path, images_path, out, top, advance)
+
+    settings = Settings()
     with bar("classifying products") as advance:
-        answered = _or_fail(lambda: batch_tools.predict(classifier, dataset_path, images_path, out, top, advance))
-    console.print(f"{answered.height} rows in [bold]{out}[/bold]")
+        rows = _or_fail(lambda: (on_cluster if settings.ray_address else here)(advance))
+    console.print(f"{rows} rows in [bold]{out}[/bold]")
 
 
 @app.command()

@@ -1,15 +1,19 @@
-"""The same definitions on a Ray cluster, where `RAKUTEN_RAY_ADDRESS` names one: each step becomes a Ray job.
+"""The same definitions on a Ray cluster, where `RAKUTEN_RAY_ADDRESS` names one.
 
-dagster-ray's executor submits the steps and asks for their health; Ray decides where they run. Tables, pictures and
-models go through the data root, never through Ray. Ray itself is imported only when something is sent to it.
+The steps of a run become Ray jobs: dagster-ray's executor submits them and asks for their health, Ray decides where
+they run. `rakuten_assets/ray_jobs.py` has batches prepared and products classified side by side. Tables, pictures and
+models go through the data root, never through Ray, which is imported only when something is sent to it.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dagster as dg
 
 from rakuten_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
 
 HERE = {"localhost", "127.0.0.1", "::1"}
 
@@ -39,6 +43,14 @@ def executor(settings: Settings) -> dg.ExecutorDefinition:
             }
         }
     )
+
+
+def client(settings: Settings) -> "JobSubmissionClient":
+    """Of the cluster's job server; raises ValueError as `check`, and ConnectionError where it does not answer."""
+    check(settings)
+    from ray.job_submission import JobSubmissionClient
+
+    return JobSubmissionClient(settings.ray_address)
 
 
 def check(settings: Settings) -> None:

@@ -2,8 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 import psutil
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 from upath import UPath
 
 from rakuten_assets.assets.common import register_batches
@@ -25,8 +23,8 @@ from rakuten_assets.settings import Settings
 PROJECT = Path(__file__).parent.parent
 PROCESS_TAG = "rakuten/process"
 
-Progress = Callable[[str, str], None]
-"""Told the name of a step (or asset) and what became of it: start, success, failure."""
+# The events of a run are shown from the database; printed as well, they would hide what is shown.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
@@ -38,6 +36,14 @@ class Outcome:
     """The only thing that failed is the gate: the lineage is sound, the challenger was not good enough."""
     runs: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def add(self, run_id: str, success: bool, failures: Sequence[dg.DagsterEvent]) -> None:
+        """A run that has ended, and its failed steps."""
+        self.runs.append(run_id)
+        if not success:
+            self.success = False
+            self.errors += [message(event) for event in failures]
+            self.refused = bool(failures) and all(is_verdict(event) for event in failures)
 
 
 def home(settings: Settings) -> Path:
@@ -68,7 +74,6 @@ def materialize(
     select: Sequence[str] | None = None,
     reason: str = "rakuten materialize",
     fresh: bool = False,
-    progress: Progress | None = None,
 ) -> Outcome:
     """Run the lineage up to the champion, or the assets in `select`; batches that are computed are left as they are.
 
@@ -79,24 +84,46 @@ def materialize(
     names = set(select or [])
     outcome = Outcome()
     per_batch = [asset.key for asset in PER_BATCH if not names or asset.key.to_user_string() in names]
+    todo = batches_to_do(opened, keys, per_batch, fresh)
+    if todo and settings.ray_address:
+        from rakuten_assets import ray_jobs
 
-    def prepare(key: str) -> None:
-        todo = [asset for asset in per_batch if fresh or key not in opened.get_materialized_partitions(asset)]
-        if todo and outcome.success:
-            _run(opened, settings, "prepare_batch", todo, key, f"{reason}: batch {key}", outcome, progress)
-
-    if settings.ray_address:
-        # Their runs only wait here for their steps.
-        with ThreadPoolExecutor(settings.ray_batches) as pool:
-            list(pool.map(prepare, keys))
+        ray_jobs.prepare_batches(opened, settings, todo, reason, outcome)
     else:
-        for key in keys:
-            prepare(key)
+        for key, assets in todo.items():
+            if outcome.success:
+                prepare(opened, key, assets, reason, outcome)
     chosen = {job: [key for key in keys if key.to_user_string() in names] for job, keys in _jobs().items()}
     for job, selection in chosen.items():
         if outcome.success and (selection or (job == "retrain" and not names)):
-            _run(opened, settings, job, selection or None, None, reason, outcome, progress)
+            _run_whole(opened, settings, job, selection or None, reason, outcome)
     return outcome
+
+
+def batches_to_do(
+    opened: dg.DagsterInstance, keys: Sequence[str], assets: Sequence[dg.AssetKey], fresh: bool = False
+) -> dict[str, list[dg.AssetKey]]:
+    """Of each batch the assets that nobody has computed, or all of them where it is to be `fresh`."""
+    done: dict[dg.AssetKey, set[str]] = {asset: set() for asset in assets}
+    if not fresh:
+        done = {asset: opened.get_materialized_partitions(asset) for asset in assets}
+    todo = {key: [asset for asset in assets if key not in done[asset]] for key in keys}
+    return {key: left for key, left in todo.items() if left}
+
+
+def prepare(
+    opened: dg.DagsterInstance,
+    key: str,
+    assets: list[dg.AssetKey],
+    reason: str,
+    outcome: Outcome,
+    tags: dict[str, str] | None = None,
+) -> None:
+    """Compute these assets of one batch, in this process."""
+    # The checks of batches look at all of them, and run with the training.
+    checks = frozenset[dg.AssetCheckKey]()
+    chosen = resolved("prepare_batch").get_subset(asset_selection=set(assets), asset_check_selection=checks)
+    _note(outcome, _here(opened, chosen, _tags(f"{reason}: batch {key}") | (tags or {}), key))
 
 
 def _jobs() -> dict[str, list[dg.AssetKey]]:
@@ -115,52 +142,48 @@ def _tournaments() -> list[str]:
     return [asset.key.to_user_string() for asset in COMPETING]
 
 
-def _run(
+def _run_whole(
     opened: dg.DagsterInstance,
     settings: Settings,
     job: str,
     selection: list[dg.AssetKey] | None,
-    partition: str | None,
     reason: str,
     outcome: Outcome,
-    progress: Progress | None,
 ) -> None:
-    config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    tags = {"rakuten/reason": reason, PROCESS_TAG: _process()}
+    """A job over all batches, or these assets of it: in this process, or each step as a job of the cluster."""
     if settings.ray_address:
-        if partition:
-            tags[PARTITION_NAME_TAG] = partition
-            # A selection brings its checks with it, which look at all batches; the whole job has none.
-            selection = None if selection == [asset.key for asset in PER_BATCH] else selection
-        result: dg.ExecuteInProcessResult | dg.JobExecutionResult = _on_cluster(opened, job, selection, config, tags)
+        _note(outcome, _on_cluster(opened, job, selection, _tags(reason)))
     else:
         chosen = resolved(job)
         if selection is not None:
-            # The checks of batches look at all of them, and run with the training.
-            checks = frozenset[dg.AssetCheckKey]() if partition else None
-            chosen = chosen.get_subset(asset_selection=set(selection), asset_check_selection=checks)
-        result = chosen.execute_in_process(
-            instance=opened, partition_key=partition, run_config=config, tags=tags, raise_on_error=False
-        )
-    outcome.runs.append(result.run_id)
-    if not result.success:
-        outcome.success = False
-        failures = [event for event in result.all_events if event.is_step_failure]
-        outcome.errors += [message(event) for event in failures]
-        outcome.refused = bool(failures) and all(is_verdict(event) for event in failures)
+            chosen = chosen.get_subset(asset_selection=set(selection))
+        _note(outcome, _here(opened, chosen, _tags(reason)))
+
+
+def _tags(reason: str) -> dict[str, str]:
+    return {"rakuten/reason": reason, PROCESS_TAG: _process()}
+
+
+def _here(
+    opened: dg.DagsterInstance, job: dg.JobDefinition, tags: dict[str, str], key: str | None = None
+) -> dg.ExecuteInProcessResult:
+    return job.execute_in_process(instance=opened, partition_key=key, run_config=QUIET, tags=tags, raise_on_error=False)
+
+
+def _note(outcome: Outcome, result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> None:
+    outcome.add(result.run_id, result.success, [event for event in result.all_events if event.is_step_failure])
 
 
 def _on_cluster(
     opened: dg.DagsterInstance,
     job: str,
     selection: Sequence[dg.AssetKey] | None,
-    run_config: dict[str, Any],
     tags: dict[str, str],
 ) -> dg.JobExecutionResult:
     """Run a job, or the assets in `selection`, by the definitions' executor, and wait for its end."""
     rebuilt = dg.build_reconstructable_job(__name__, resolved.__name__, (job,))
     with dg.execute_job(
-        rebuilt, opened, run_config=run_config, tags=tags, asset_selection=selection, raise_on_error=False
+        rebuilt, opened, run_config=QUIET, tags=tags, asset_selection=selection, raise_on_error=False
     ) as result:
         return result
 

@@ -54,6 +54,8 @@ def serve(
             "DAGSTER_HOME": str(home(settings)),
             # In the environment, not on the command line: a process list is everybody's to read.
             "MLFLOW_BACKEND_STORE_URI": database_url("mlflow", settings),
+            # What scores prompts in the background, nine processes of MLflow that nobody here has work for.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
     )
     settings.drop_folder.mkdir(parents=True, exist_ok=True)

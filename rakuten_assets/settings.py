@@ -96,13 +96,14 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Logs of all programs: text or json.")
     host: str = Field("127.0.0.1", description="Address that the services listen on.")
     ray_address: str = Field(
-        "", description="Job server of a Ray cluster that runs the steps, http://head:8265. Empty: this machine."
+        "", description="Job server of a Ray cluster that does the work, http://head:8265. Empty: this machine."
     )
-    ray_cores: int = Field(1, gt=0, description="Cores that each step on the Ray cluster asks for, and its threads.")
+    ray_cores: int = Field(
+        1, gt=0, description="Cores that each step, batch and classifier on the Ray cluster asks for, and its threads."
+    )
     ray_gpu_share: float = Field(
-        0, ge=0, le=1, description="Share of a GPU for each step that embeds or trains. 0: the cluster has none."
+        0, ge=0, le=1, description="Share of a GPU for whatever embeds, classifies or trains there. 0: it has none."
     )
-    ray_batches: int = Field(4, gt=0, description="Batches that are prepared side by side on the Ray cluster.")
 
     @property
     def root(self) -> UPath:

@@ -6,12 +6,14 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 import dagster as dg
 import pytest
 
 from rakuten_assets import lineage
 from rakuten_assets.automation.jobs import PER_BATCH
+from rakuten_assets.cluster import THREADS
 from rakuten_assets.core.deliveries import batch_keys, ingest
 from rakuten_assets.core.sample import write_sample
 from rakuten_assets.ray_jobs import JOB_TAG, LOST_TAG, NODE_TAG
@@ -38,6 +40,16 @@ class Place:
         self.environment = {"RAKUTEN_DATA_ROOT": str(folder / "data"), "RAKUTEN_STATE_DIR": str(folder / "state")}
         self.settings = Settings(data_root=str(folder / "data"), state_dir=folder / "state")
         ingest(delivery, self.settings.root, batch_size=PRODUCTS)
+
+    @contextmanager
+    def instance(self):
+        """Its Dagster instance, whose storage is where the environment says."""
+        with pytest.MonkeyPatch.context() as here:
+            for name, value in self.environment.items():
+                here.setenv(name, value)
+            opened = dg.DagsterInstance.from_config(str(lineage.home(self.settings)))
+        with opened:
+            yield opened
 
     def prepare(self, **environment):
         selected = [part for name in NAMES for part in ("--select", name)]
@@ -80,7 +92,7 @@ def cluster():
 @pytest.fixture(scope="module")
 def lost_in_the_middle(there, cluster):
     """The batches were prepared on the cluster, and a node was lost when it had computed a part of one."""
-    with lineage.instance(there.settings) as opened:
+    with there.instance() as opened:
         told, ended = {}, threading.Event()
 
         def lose():
@@ -132,10 +144,12 @@ def test_the_cluster_computes_the_same_bytes_as_one_process(here, there, lost_in
 
 
 def test_products_are_classified_side_by_side_as_in_one_process(platform, cluster, tmp_path):
-    """More than the parts that the actors take at a time, so that both have something to do."""
+    """As many parts as actors, so that both have something to do; each computes in one thread."""
+    if len(cluster.believed()) == 1:
+        cluster.add()
     pictures = platform.sample / "images" / "image_train"
     files = ("--dataset-path", platform.sample / "X_train_update.csv", "--images-path", pictures)
-    alone = rakuten("predict", *files, "--out", tmp_path / "alone.csv")
+    alone = rakuten("predict", *files, "--out", tmp_path / "alone.csv", **dict.fromkeys(THREADS, "1"))
     assert alone.returncode == 0, alone.stderr
     together = rakuten("predict", *files, "--out", tmp_path / "together.csv", RAKUTEN_RAY_ADDRESS=cluster.address)
     assert together.returncode == 0, together.stderr

@@ -26,7 +26,7 @@ AIM = 1.6
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--batches", type=int, default=4)
-    parser.add_argument("--products", type=int, default=2000, help="in a batch")
+    parser.add_argument("--products", type=int, default=2500, help="in a batch")
     asked = parser.parse_args()
     seconds: dict[str, float] = {}
     tables: dict[str, dict[str, bytes]] = {}

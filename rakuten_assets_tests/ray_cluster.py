@@ -1,5 +1,6 @@
 """A real Ray cluster on this machine: a head with the job server, and nodes that can be lost."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import psutil
 from rakuten_assets_tests.object_store import free_port
 
 # On a machine with two cores that others use as well.
-START_SECONDS = 180
+START_SECONDS = 300
 
 BIN = Path(sys.executable).parent
 
@@ -22,7 +23,7 @@ class RayCluster:
     """Nodes of one core each, `ray start` for each of them; the first is the head."""
 
     def __init__(self, folder: Path, nodes: int = 2, **environment: str):
-        """`environment`: what the nodes, and so the steps that run on them, are told as well."""
+        """`environment`: what the nodes, and so what runs on them, are told as well."""
         self._folder, self._port, self._dashboard = folder, free_port(), free_port()
         self.address = f"http://127.0.0.1:{self._dashboard}"
         self._environment = (
@@ -34,29 +35,38 @@ class RayCluster:
                 "RAY_agent_register_timeout_ms": str(START_SECONDS * 1000),
             }
         )
+        self.nodes: list[subprocess.Popen] = []
         folder.mkdir(parents=True, exist_ok=True)
-        head = ("--head", f"--port={self._port}", f"--dashboard-port={self._dashboard}", f"--temp-dir={folder}/ray")
-        self.nodes = [self._start(*head)]
-        self._until(self._answers)
-        for _ in range(1, nodes):
-            self.add()
+        try:
+            for _ in range(nodes):
+                self.add()
+        except BaseException:
+            self.stop()
+            raise
 
     def add(self) -> None:
-        """One node more; returns when it is there."""
-        self.nodes.append(self._start(f"--address=127.0.0.1:{self._port}"))
-        wanted = sum(node.poll() is None for node in self.nodes)
-        self._until(lambda: len(self.believed()) == wanted)
+        """One node more, the head where there is none; returns when it is there."""
+        before = len(self._believed_in())
+        deadline = time.monotonic() + START_SECONDS
+        self.nodes.append(self._start())
+        while len(self._believed_in()) <= before:
+            if self.nodes[-1].poll() is not None:
+                # Ray gives a node half a minute to be known to the head, whatever else the machine is doing.
+                self.lose(-1)
+                self.nodes[-1] = self._start()
+            assert time.monotonic() < deadline, (self._folder / "nodes.log").read_text()
+            time.sleep(0.5)
 
     def lose(self, node: int) -> None:
         """Kill a node and everything that runs on it, at once, as when its machine is gone."""
-        for process in _family(self.nodes[node].pid):
-            process.kill()
+        for process in _of_session(self.nodes[node].pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.nodes[node].wait()
 
     def stop(self) -> None:
         for number in reversed(range(len(self.nodes))):
-            if self.nodes[number].poll() is None:
-                self.lose(number)
+            self.lose(number)
 
     def believed(self) -> list[dict]:
         """The nodes that the head believes in, as Ray describes them."""
@@ -64,43 +74,42 @@ class RayCluster:
             summary = json.load(answer)["data"]["summary"]
         return [node["raylet"] for node in summary if node["raylet"].get("state") == "ALIVE"]
 
-    def _start(self, *arguments: str) -> subprocess.Popen:
-        command = [
-            str(BIN / "ray"),
-            "start",
-            *arguments,
-            "--node-ip-address=127.0.0.1",
-            "--num-cpus=1",
-            "--disable-usage-stats",
-            "--block",
-        ]
+    def _believed_in(self) -> list[dict]:
+        """Nobody, where there is no head yet or its job server does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/api/jobs/", timeout=10):
+                return self.believed()
+        except OSError:
+            return []
+
+    def _start(self) -> subprocess.Popen:
+        head = (
+            "--head",
+            f"--port={self._port}",
+            f"--dashboard-port={self._dashboard}",
+            f"--temp-dir={self._folder}/ray",
+        )
+        role = (f"--address=127.0.0.1:{self._port}",) if self._believed_in() else head
         # Two nodes of one machine would want the same ports.
-        ports = [f"--dashboard-agent-listen-port={free_port()}", f"--node-manager-port={free_port()}"]
-        memory = ["--object-store-memory=100000000"]
+        ports = (f"--dashboard-agent-listen-port={free_port()}", f"--node-manager-port={free_port()}")
+        size = ("--num-cpus=1", "--object-store-memory=100000000")
         with (self._folder / "nodes.log").open("ab") as log:
             return subprocess.Popen(
-                [*command, *ports, *memory], env=self._environment, stdout=log, stderr=log, start_new_session=True
+                [str(BIN / "ray"), "start", *role, *ports, *size, "--disable-usage-stats", "--block"],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
-    def _answers(self) -> bool:
+
+def _of_session(leader: int) -> list[psutil.Process]:
+    """What `ray start` has started, also where it has ended itself; nothing of it leaves the session."""
+
+    def session(process: psutil.Process) -> int:
         try:
-            with urllib.request.urlopen(f"{self.address}/api/jobs/", timeout=5) as answer:
-                return answer.status == 200 and len(self.believed()) == 1
+            return os.getsid(process.pid)
         except OSError:
-            return False
+            return 0
 
-    def _until(self, condition) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            log = (self._folder / "nodes.log").read_text()
-            assert all(node.poll() is None for node in self.nodes), log
-            assert time.monotonic() < deadline, log
-            time.sleep(0.5)
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        parent = psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return []
-    return [parent, *parent.children(recursive=True)]
+    return [process for process in psutil.process_iter() if session(process) == leader]

@@ -16,7 +16,7 @@ from rakuten_assets.automation.jobs import PER_BATCH
 from rakuten_assets.cluster import THREADS
 from rakuten_assets.core.deliveries import batch_keys, ingest
 from rakuten_assets.core.sample import write_sample
-from rakuten_assets.ray_jobs import JOB_TAG, LOST_TAG, NODE_TAG
+from rakuten_assets.ray_driver import JOB_TAG, LOST_TAG, NODE_TAG
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.conftest import HOME
 from rakuten_assets_tests.ray_cluster import RayCluster

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,8 +24,14 @@ CHUNK = 512
 
 Progress = Callable[[int, int], None]
 
-Answer = tuple[Probabilities, list[str | None]]
-"""Of some products: their probabilities, and for each what was wrong with its picture, if anything."""
+
+class Answer(NamedTuple):
+    """Of some products: their probabilities, what was wrong with the picture of each, if anything, and whose answer."""
+
+    probabilities: Probabilities
+    problems: list[str | None]
+    version: str
+
 
 Answers = Callable[[Iterator[pl.DataFrame]], Iterable[Answer]]
 """From parts of a table of products to their answers, in the same order."""
@@ -51,7 +57,7 @@ def evaluate(
     products = _read_products(x).join(labels, on="", how="inner", maintain_order="left")
     if products.is_empty():
         raise ValueError(f"No row of {x} has a label in {y}: their first columns must share values.")
-    answer, problems = gather(by(classifier, images), products, progress)
+    answer, problems, _ = gather(by(classifier, images), products, progress)
     truth = positions(products["prdtypecode"].to_numpy())
     scores = {name: scoring.score(getattr(answer, name), truth) for name in ("text", "image", "stacked")}
     return {
@@ -61,10 +67,10 @@ def evaluate(
     }
 
 
-def predict(answers: Answers, version: str, x: Path, out: Path, top: int, progress: Progress) -> pl.DataFrame:
+def predict(answers: Answers, x: Path, out: Path, top: int, progress: Progress) -> pl.DataFrame:
     """One row a product: categories and confidences, what they rest on, and why not where there are none."""
     products = _read_products(x)
-    answer, problems = gather(answers, products, progress)
+    answer, problems, version = gather(answers, products, progress)
     table = products.select("productid").with_columns(
         _ranked(answer.stacked, top),
         rests_on=pl.Series(answer.rests_on, dtype=pl.String),
@@ -83,14 +89,16 @@ def by(classifier: ProductClassifier, images: Path | None) -> Answers:
 
 
 def gather(answers: Answers, products: pl.DataFrame, progress: Progress) -> Answer:
-    """Answers for a table of products, part by part."""
-    found: list[Probabilities] = []
-    problems: list[str | None] = []
-    for probabilities, wrong in answers(products.iter_slices(CHUNK)):
-        found.append(probabilities)
-        problems += wrong
-        progress(len(problems), len(products))
-    return _joined(found), problems
+    """Answers for a table of products, part by part; raises RuntimeError where they are not of one classifier."""
+    found: list[Answer] = []
+    for answer in answers(products.iter_slices(CHUNK)):
+        found.append(answer)
+        progress(sum(len(part.problems) for part in found), len(products))
+    versions = {part.version for part in found}
+    if len(versions) > 1:
+        raise RuntimeError("There was a new champion before all products were classified: ask again.")
+    problems = [problem for part in found for problem in part.problems]
+    return Answer(_joined([part.probabilities for part in found]), problems, "".join(versions))
 
 
 def classify_part(classifier: ProductClassifier, part: pl.DataFrame, folder: Path | None) -> Answer:
@@ -100,7 +108,7 @@ def classify_part(classifier: ProductClassifier, part: pl.DataFrame, folder: Pat
     products = [
         Product(title, description, picture) for (title, description), (picture, _) in zip(texts, read, strict=True)
     ]
-    return classifier.predict_log_proba(products), [problem for _, problem in read]
+    return Answer(classifier.predict_log_proba(products), [problem for _, problem in read], classifier.version)
 
 
 def existing(folder: Path | None) -> Path | None:

@@ -164,9 +164,8 @@ def predict(
     from rakuten_assets.progress import bar
 
     def here(advance: batch_tools.Progress) -> int:
-        classifier = _champion()
-        answers = batch_tools.by(classifier, images_path)
-        return batch_tools.predict(answers, classifier.version, dataset_path, out, top, advance).height
+        answers = batch_tools.by(batch_tools.load_champion(settings), images_path)
+        return batch_tools.predict(answers, dataset_path, out, top, advance).height
 
     def on_cluster(advance: batch_tools.Progress) -> int:
         from rakuten_assets import ray_jobs

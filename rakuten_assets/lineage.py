@@ -84,15 +84,16 @@ def materialize(
     names = set(select or [])
     outcome = Outcome()
     per_batch = [asset.key for asset in PER_BATCH if not names or asset.key.to_user_string() in names]
-    todo = batches_to_do(opened, keys, per_batch, fresh)
-    if todo and settings.ray_address:
+    if settings.ray_address:
         from rakuten_assets import ray_jobs
 
-        ray_jobs.prepare_batches(opened, settings, todo, reason, outcome)
+        ray_jobs.prepare_batches(opened, settings, batches_to_do(opened, keys, per_batch, fresh), reason, outcome)
     else:
-        for key, assets in todo.items():
-            if outcome.success:
-                prepare(opened, key, assets, reason, outcome)
+        for key in keys:
+            # Asked of each batch when it is its turn: the services may have computed it in the meantime.
+            left = batches_to_do(opened, [key], per_batch, fresh)
+            if left and outcome.success:
+                prepare(opened, key, left[key], reason, outcome)
     chosen = {job: [key for key in keys if key.to_user_string() in names] for job, keys in _jobs().items()}
     for job, selection in chosen.items():
         if outcome.success and (selection or (job == "retrain" and not names)):

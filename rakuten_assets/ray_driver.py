@@ -1,13 +1,14 @@
-"""On a Ray cluster: the driver of a job (`python -m rakuten_assets.ray_driver`), its tasks and its actors.
+"""On a Ray cluster: the driver of a job (`python -m rakuten_assets.ray_driver`), and its tasks.
 
-The driver deals out and asks no database, so that it may run where no secret is; it loads nothing of the program. Tasks
-and actors run in processes that last as long as the job, so that each loads the program once; where a node is lost, Ray
-gives its work to another one, which finds what was computed and leaves it alone.
+The driver deals out and asks no database, so that it may run where no secret is. Tasks run in processes that last as
+long as the job, so that each loads the program, or the champion, once; where a node is lost, Ray gives its work to
+another one, which finds what was computed and leaves it alone.
 """
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rakuten_assets.batch_tools import Answer
+    from rakuten_assets.core.classifier import ProductClassifier
 
 # On each run: the job that it belongs to, by which the runs of a lost attempt are found; the node that it ran on; and
 # that its node was lost.
 JOB_TAG, NODE_TAG, LOST_TAG = "rakuten/ray-job", "rakuten/ray-node", "rakuten/ray-lost"
+
+# In the job's log, before how many products are classified and how many there are.
+PROGRESS = "progress "
 
 # How often work is tried again whose node was lost.
 RETRIES = 3
@@ -58,21 +63,21 @@ def _done_before(opened: "dg.DagsterInstance", key: str, job: str) -> Iterator["
                 yield entry.dagster_event.asset_key
 
 
-class Labeller:
-    """On a node: the champion, loaded once, which classifies one part after the other."""
+def classify(part: "pl.DataFrame", images: Path | None) -> tuple["Answer", str]:
+    """On a node: the champion's answers, and the node."""
+    import ray
 
-    def __init__(self) -> None:
-        from rakuten_assets.batch_tools import load_champion
+    from rakuten_assets.batch_tools import classify_part
 
-        self._classifier = load_champion(Settings())
+    return classify_part(_champion(), part, images), ray.get_runtime_context().get_node_id()
 
-    def version(self) -> str:
-        return self._classifier.version
 
-    def classify(self, part: "pl.DataFrame", images: Path | None) -> "Answer":
-        from rakuten_assets.batch_tools import classify_part
+@cache
+def _champion() -> "ProductClassifier":
+    """Loaded once a process, which takes one part after the other."""
+    from rakuten_assets.batch_tools import load_champion
 
-        return classify_part(self._classifier, part, images)
+    return load_champion(Settings())
 
 
 def main(asked: dict[str, Any]) -> None:
@@ -81,17 +86,22 @@ def main(asked: dict[str, Any]) -> None:
 
     ray.init(log_to_driver=False)
     settings = Settings()
-    needs: Any = {"num_cpus": settings.ray_cores, "num_gpus": settings.ray_gpu_share, "scheduling_strategy": "SPREAD"}
+    as_task: Any = ray.remote(
+        num_cpus=settings.ray_cores,
+        num_gpus=settings.ray_gpu_share,
+        max_retries=RETRIES,
+        # By default a process that was given a GPU ends with its first task.
+        max_calls=0,
+        scheduling_strategy="SPREAD",
+    )
     if asked["do"] == "prepare":
-        task = ray.remote(max_retries=RETRIES, **needs)(prepare_batch)
+        task = as_task(prepare_batch)
         parts = [task.remote(key, todo, asked["reason"], asked["job"]) for key, todo in asked["batches"].items()]
         failures = [error for part in parts if (error := _failure(part))]
         if failures:
             sys.exit("; ".join(failures).replace("\n", " "))
     else:
-        actor = ray.remote(max_restarts=RETRIES, max_task_retries=RETRIES, **needs)(Labeller)
-        workers = max(1, int(ray.cluster_resources().get("CPU", 1) // settings.ray_cores))
-        _predict(asked, [actor.remote() for _ in range(workers)])
+        _predict(asked, as_task(classify))
 
 
 def _failure(part: Any) -> str:
@@ -106,22 +116,28 @@ def _failure(part: Any) -> str:
     return ""
 
 
-def _predict(asked: dict[str, Any], actors: Sequence[Any]) -> None:
+def _predict(asked: dict[str, Any], task: Any) -> None:
     import ray
-    from ray.util import ActorPool
 
     from rakuten_assets import batch_tools
 
-    pool, images = ActorPool(list(actors)), batch_tools.existing(asked["images"] and Path(asked["images"]))
+    images, nodes = batch_tools.existing(asked["images"] and Path(asked["images"])), set()
 
     def answers(parts: Iterator["pl.DataFrame"]) -> Iterator["Answer"]:
-        return pool.map(lambda actor, part: actor.classify.remote(part, images), list(parts))
+        for part in [task.remote(part, images) for part in parts]:
+            answer, node = ray.get(part)
+            nodes.add(node)
+            yield answer
 
     def told(done: int, total: int) -> None:
-        print(json.dumps([done, total]), flush=True)  # noqa: T201, the job's log is where it is read from
+        _say(f"{PROGRESS}{done} {total}")
 
-    version = ray.get(actors[0].version.remote())
-    batch_tools.predict(answers, version, Path(asked["x"]), Path(asked["out"]), asked["top"], told)
+    batch_tools.predict(answers, Path(asked["x"]), Path(asked["out"]), asked["top"], told)
+    _say(f"classified by {len(nodes)} nodes")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201, into the job's log, where it is read
 
 
 if __name__ == "__main__":

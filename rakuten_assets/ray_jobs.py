@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import polars as pl
 
 from rakuten_assets import batch_tools, cluster, ray_driver
 from rakuten_assets.lineage import Outcome
-from rakuten_assets.ray_driver import JOB_TAG, LOST_TAG
+from rakuten_assets.ray_driver import JOB_TAG, LOST_TAG, PROGRESS
 from rakuten_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,8 +41,15 @@ def prepare_batches(
     keys = list(todo)
     for start in range(0, len(keys), BATCHES):
         part = {key: [asset.path for asset in todo[key]] for key in keys[start : start + BATCHES]}
-        job, failure = run(settings, {"do": "prepare", "batches": part, "reason": reason})
+        job = f"rakuten-{uuid.uuid4()}"
+        try:
+            failure = run(settings, job, {"do": "prepare", "batches": part, "reason": reason})
+        except (OSError, RuntimeError) as error:
+            failure = f"The Ray cluster {settings.ray_address} cannot be used: {error}"
         for done in opened.get_runs(dg.RunsFilter(tags={JOB_TAG: job})):
+            if not done.is_finished:
+                # Nobody else would: the process that ran this has ended with its job.
+                opened.report_run_failed(done, failure)
             if LOST_TAG not in done.tags:
                 outcome.add(done.run_id, done.is_success, _failed_steps(opened, done))
         if failure:
@@ -54,42 +62,50 @@ def prepare_batches(
 def predict(
     settings: Settings, x: Path, images: Path | None, out: Path, top: int, progress: batch_tools.Progress
 ) -> int:
-    """As `batch_tools.predict`, by actors on the cluster, whose nodes see the same files; the number of rows.
+    """As `batch_tools.predict`, by tasks on the cluster, whose nodes see the same files; the number of rows.
 
     Raises RuntimeError with the driver's last words where it failed.
     """
     files = {"x": str(x.absolute()), "images": str(images.absolute()) if images else None, "out": str(out.absolute())}
 
     def heard(log: str) -> None:
-        lines = [line for line in log.splitlines() if line.startswith("[")]
-        if lines:
-            progress(*json.loads(lines[-1]))
+        told = [line for line in log.splitlines() if line.startswith(PROGRESS)]
+        if told:
+            progress(*map(int, told[-1].removeprefix(PROGRESS).split()))
 
-    _, failure = run(settings, {"do": "predict", "top": top, **files}, heard)
+    failure = run(settings, f"rakuten-{uuid.uuid4()}", {"do": "predict", "top": top, **files}, heard)
     if failure:
         raise RuntimeError(failure)
     return pl.scan_parquet(out).select(pl.len()).collect().item() if out.suffix == ".parquet" else len(pl.read_csv(out))
 
 
-def run(settings: Settings, asked: dict[str, Any], heard: Callable[[str], None] | None = None) -> tuple[str, str]:
-    """Have the driver do this on the cluster; the job's id, and why it failed (empty where it did not)."""
+def run(settings: Settings, job: str, asked: dict[str, Any], heard: Callable[[str], None] | None = None) -> str:
+    """Have the driver do this on the cluster; why it failed (empty where it did not).
+
+    Raises OSError and RuntimeError where the job server does not answer. Nobody who stops waiting leaves work behind.
+    """
     from ray.job_submission import JobStatus
 
-    client, job = cluster.client(settings), f"rakuten-{uuid.uuid4()}"
+    client = cluster.client(settings)
     client.submit_job(
         submission_id=job,
         entrypoint=shlex.join([sys.executable, "-m", ray_driver.__name__, json.dumps(asked | {"job": job})]),
         runtime_env={"env_vars": cluster.environment(settings)},
     )
-    while not (status := client.get_job_status(job)).is_terminal():
-        if heard:
-            heard(client.get_job_logs(job))
-        time.sleep(POLL_SECONDS)
-    return job, "" if status == JobStatus.SUCCEEDED else _last_words(client, job)
+    try:
+        while not (status := client.get_job_status(job)).is_terminal():
+            if heard:
+                heard(client.get_job_logs(job))
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        with suppress(Exception):
+            client.stop_job(job)
+        raise
+    return "" if status == JobStatus.SUCCEEDED else _last_words(client, job)
 
 
 def _last_words(client: "JobSubmissionClient", job: str) -> str:
-    lines = client.get_job_logs(job).strip().splitlines()
+    lines = [line for line in client.get_job_logs(job).strip().splitlines() if not line.startswith(PROGRESS)]
     return f"The Ray job {job} failed: {lines[-1] if lines else client.get_job_info(job).message}"
 
 

@@ -144,7 +144,7 @@ def test_the_cluster_computes_the_same_bytes_as_one_process(here, there, lost_in
 
 
 def test_products_are_classified_side_by_side_as_in_one_process(platform, cluster, tmp_path):
-    """As many parts as actors, so that both have something to do; each computes in one thread."""
+    """As many parts as nodes, so that both have something to do; each computes in one thread."""
     if len(cluster.believed()) == 1:
         cluster.add()
     pictures = platform.sample / "images" / "image_train"
@@ -154,6 +154,8 @@ def test_products_are_classified_side_by_side_as_in_one_process(platform, cluste
     together = rakuten("predict", *files, "--out", tmp_path / "together.csv", RAKUTEN_RAY_ADDRESS=cluster.address)
     assert together.returncode == 0, together.stderr
     assert "800 rows" in together.stderr
+    [log] = [log for log in cluster.logs() if "classified by" in log]
+    assert "classified by 2 nodes" in log
     assert (tmp_path / "together.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
 
 

@@ -5,8 +5,10 @@ import json
 import dagster as dg
 import pytest
 
-from rakuten_assets import cluster
+from rakuten_assets import cluster, ray_jobs
+from rakuten_assets.lineage import Outcome
 from rakuten_assets.settings import Settings
+from rakuten_assets_tests.object_store import free_port
 
 
 def test_a_cluster_of_other_machines_needs_a_database_server():
@@ -38,3 +40,12 @@ def test_what_embeds_and_trains_asks_for_its_share_of_a_gpu(monkeypatch):
     assert cluster.needs("text") == {}
     monkeypatch.delenv("RAKUTEN_RAY_ADDRESS")
     assert cluster.needs("models") == {}
+
+
+def test_a_cluster_that_does_not_answer_is_named_and_nothing_is_done():
+    nowhere, outcome = Settings(ray_address=f"http://127.0.0.1:{free_port()}"), Outcome()
+    with dg.DagsterInstance.ephemeral() as instance:
+        ray_jobs.prepare_batches(instance, nowhere, {"a-000": [dg.AssetKey("products")]}, "a test", outcome)
+    [error] = outcome.errors
+    assert (outcome.success, outcome.runs) == (False, [])
+    assert nowhere.ray_address in error

@@ -63,13 +63,11 @@ def _done_before(opened: "dg.DagsterInstance", key: str, job: str) -> Iterator["
                 yield entry.dagster_event.asset_key
 
 
-def classify(part: "pl.DataFrame", images: Path | None) -> tuple["Answer", str]:
-    """On a node: the champion's answers, and the node."""
-    import ray
-
+def classify(part: "pl.DataFrame", images: Path | None) -> "Answer":
+    """On a node: the champion's answers."""
     from rakuten_assets.batch_tools import classify_part
 
-    return classify_part(_champion(), part, images), ray.get_runtime_context().get_node_id()
+    return classify_part(_champion(), part, images)
 
 
 @cache
@@ -121,23 +119,15 @@ def _predict(asked: dict[str, Any], task: Any) -> None:
 
     from rakuten_assets import batch_tools
 
-    images, nodes = batch_tools.existing(asked["images"] and Path(asked["images"])), set()
+    images = batch_tools.existing(asked["images"] and Path(asked["images"]))
 
     def answers(parts: Iterator["pl.DataFrame"]) -> Iterator["Answer"]:
-        for part in [task.remote(part, images) for part in parts]:
-            answer, node = ray.get(part)
-            nodes.add(node)
-            yield answer
+        return map(ray.get, [task.remote(part, images) for part in parts])
 
     def told(done: int, total: int) -> None:
-        _say(f"{PROGRESS}{done} {total}")
+        print(f"{PROGRESS}{done} {total}", flush=True)  # noqa: T201, into the job's log, where it is read
 
     batch_tools.predict(answers, Path(asked["x"]), Path(asked["out"]), asked["top"], told)
-    _say(f"classified by {len(nodes)} nodes")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201, into the job's log, where it is read
 
 
 if __name__ == "__main__":

@@ -74,10 +74,6 @@ class RayCluster:
             summary = json.load(answer)["data"]["summary"]
         return [node["raylet"] for node in summary if node["raylet"].get("state") == "ALIVE"]
 
-    def logs(self) -> list[str]:
-        """What the drivers of all jobs have said."""
-        return [file.read_text() for file in self._folder.glob("ray/**/job-driver-*.log") if not file.is_symlink()]
-
     def _believed_in(self) -> list[dict]:
         """Nobody, where there is no head yet or its job server does not answer."""
         try:

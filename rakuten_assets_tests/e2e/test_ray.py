@@ -9,7 +9,6 @@ from collections import Counter
 from contextlib import contextmanager
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from rakuten_assets import lineage
@@ -144,26 +143,21 @@ def test_the_cluster_computes_the_same_bytes_as_one_process(here, there, lost_in
     assert ours == theirs
 
 
-def test_products_are_classified_side_by_side_as_in_one_process(platform, cluster, tmp_path):
-    """So many that both nodes have something to do; each process computes in one thread."""
-    if len(cluster.believed()) == 1:
-        cluster.add()
-    sample = pl.read_csv(platform.sample / "X_train_update.csv")
-    # The first with their pictures, all others by their texts alone.
-    pl.concat([sample, *[sample.with_columns(imageid=-pl.col("imageid"))] * 14]).write_csv(tmp_path / "X.csv")
-    files = ("--dataset-path", tmp_path / "X.csv", "--images-path", platform.sample / "images" / "image_train")
+def test_products_are_classified_on_the_cluster_as_in_one_process(platform, cluster, tmp_path):
+    """As parts that are given to whoever is free; each process computes in one thread."""
+    pictures = platform.sample / "images" / "image_train"
+    files = ("--dataset-path", platform.sample / "X_train_update.csv", "--images-path", pictures)
     alone = rakuten("predict", *files, "--out", tmp_path / "alone.csv", **dict.fromkeys(THREADS, "1"))
     assert alone.returncode == 0, alone.stderr
     together = rakuten("predict", *files, "--out", tmp_path / "together.csv", RAKUTEN_RAY_ADDRESS=cluster.address)
     assert together.returncode == 0, together.stderr
-    assert f"{15 * len(sample)} rows" in together.stderr
+    assert "800 rows" in together.stderr
     assert (tmp_path / "together.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
-    [log] = [log for log in cluster.logs() if "classified by" in log]
-    assert "classified by 2 nodes" in log
 
 
 def test_a_job_that_fails_says_why(platform, cluster, tmp_path):
     asked = ("--dataset-path", tmp_path / "nowhere.csv", "--out", tmp_path / "out.csv")
     done = rakuten("predict", *asked, RAKUTEN_RAY_ADDRESS=cluster.address)
     assert done.returncode == 1
-    assert "nowhere.csv" in done.stderr
+    # A long line is broken where the terminal ends.
+    assert "nowhere.csv" in done.stderr.replace("\n", "")

@@ -385,7 +385,8 @@ def test_a_killed_run_leaves_nothing_half_written_and_the_next_one_completes(pla
 
 def wait_for_step(instance, reason, step):
     """Until a run with this reason has started this step."""
-    deadline = time.monotonic() + 120
+    # Nearly a whole lineage, while others compute as well.
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
         for run in instance.get_runs(limit=5):
             started = run.tags.get("rakuten/reason", "").startswith(reason)

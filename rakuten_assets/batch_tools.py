@@ -90,15 +90,17 @@ def by(classifier: ProductClassifier, images: Path | None) -> Answers:
 
 def gather(answers: Answers, products: pl.DataFrame, progress: Progress) -> Answer:
     """Answers for a table of products, part by part; raises RuntimeError where they are not of one classifier."""
-    found: list[Answer] = []
+    found: list[Probabilities] = []
+    problems: list[str | None] = []
+    versions: set[str] = set()
     for answer in answers(products.iter_slices(CHUNK)):
-        found.append(answer)
-        progress(sum(len(part.problems) for part in found), len(products))
-    versions = {part.version for part in found}
+        found.append(answer.probabilities)
+        problems += answer.problems
+        versions.add(answer.version)
+        progress(len(problems), len(products))
     if len(versions) > 1:
         raise RuntimeError("There was a new champion before all products were classified: ask again.")
-    problems = [problem for part in found for problem in part.problems]
-    return Answer(_joined([part.probabilities for part in found]), problems, "".join(versions))
+    return Answer(_joined(found), problems, "".join(versions))
 
 
 def classify_part(classifier: ProductClassifier, part: pl.DataFrame, folder: Path | None) -> Answer:

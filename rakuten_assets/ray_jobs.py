@@ -76,7 +76,8 @@ def predict(
     failure = run(settings, f"rakuten-{uuid.uuid4()}", {"do": "predict", "top": top, **files}, heard)
     if failure:
         raise RuntimeError(failure)
-    return pl.scan_parquet(out).select(pl.len()).collect().item() if out.suffix == ".parquet" else len(pl.read_csv(out))
+    written = pl.scan_parquet(out) if out.suffix == ".parquet" else pl.scan_csv(out)
+    return int(written.select(pl.len()).collect().item())
 
 
 def run(settings: Settings, job: str, asked: dict[str, Any], heard: Callable[[str], None] | None = None) -> str:

@@ -54,7 +54,7 @@ def serve(
             "DAGSTER_HOME": str(home(settings)),
             # In the environment, not on the command line: a process list is everybody's to read.
             "MLFLOW_BACKEND_STORE_URI": database_url("mlflow", settings),
-            # What scores prompts in the background, nine processes of MLflow that nobody here has work for.
+            # What scores prompts in the background, eight processes of MLflow that nobody here has work for.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
     )

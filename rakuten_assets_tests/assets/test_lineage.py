@@ -369,7 +369,7 @@ def test_a_killed_run_leaves_nothing_half_written_and_the_next_one_completes(pla
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for_step(platform.instance, f"killed in {asset}", asset)
+    wait_for_step(platform.instance, process, f"killed in {asset}", asset)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert platform.registry.get("champion").version == champion.version
@@ -383,8 +383,8 @@ def test_a_killed_run_leaves_nothing_half_written_and_the_next_one_completes(pla
         assert platform.registry.get("champion").version == platform.registry.get("challenger").version
 
 
-def wait_for_step(instance, reason, step):
-    """Until a run with this reason has started this step."""
+def wait_for_step(instance, process, reason, step):
+    """Until a run with this reason has started this step; a process that has ended will never."""
     # Nearly a whole lineage, while others compute as well.
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
@@ -392,5 +392,7 @@ def wait_for_step(instance, reason, step):
             started = run.tags.get("rakuten/reason", "").startswith(reason)
             if started and any(s.step_key == step and s.start_time for s in instance.get_run_step_stats(run.run_id)):
                 return
+        assert process.poll() is None, f"ended with {process.returncode} before {step}"
         time.sleep(0.05)
+    process.kill()
     raise AssertionError(f"{step} never started")

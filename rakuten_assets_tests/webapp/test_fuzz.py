@@ -22,6 +22,24 @@ ENDING = "^/(session|sessions|me/password)$"
 
 
 @pytest.fixture(scope="module")
+def database(settings):
+    """One of its own: what comes in by chance (accounts, a retraining, drift that was looked at) is nobody else's."""
+    from rakuten_assets.postgres import database_url
+    from rakuten_assets.store.database import prepare
+
+    return prepare(database_url("rakuten_fuzz_tests", settings))
+
+
+@pytest.fixture(scope="module")
+def store(database):
+    from rakuten_assets.store.store import Store
+
+    store = Store(database)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
 def serving_url(service):
     return service.url
 

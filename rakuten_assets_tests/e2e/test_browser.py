@@ -186,6 +186,28 @@ def test_pages_log_no_error_in_the_browser(stack, people, browser):
         assert severe == [], path
 
 
+def test_on_a_telephone_pages_are_not_wider_than_it_and_figures_stand_whole(stack, people, browser, platform):
+    card = next((platform.settings.root / "model-cards").glob("*.md"))
+    folder = stack.folder / "data" / "model-cards"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(card, folder)
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    sign_in(browser, stack.url, "admin")
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    for path in ("/review", "/search", "/model", "/audit", "/users", "/account", "/try", f"/model/card/{card.stem}"):
+        browser.get(f"{stack.url}{path}")
+        until(lambda: browser.find_elements(By.CSS_SELECTOR, "main, .q-page"), 30)
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 390, path
+    until(lambda: browser.find_elements(By.CSS_SELECTOR, ".card-text td"), 30)
+    figures = browser.execute_script("""
+        return [...document.querySelectorAll('.card-text td')]
+            .filter(cell => /^[01][.][0-9]+$/.test(cell.innerText.trim()))
+            .map(cell => { const text = document.createRange(); text.selectNodeContents(cell);
+                           return new Set([...text.getClientRects()].map(line => line.top)).size })""")
+    assert len(figures) > 50
+    assert set(figures) == {1}
+
+
 def cookie(browser):
     return browser.get_cookie("rakuten_session")["value"]
 

@@ -63,6 +63,9 @@ def serve(
     logs.mkdir(exist_ok=True)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The terminal was closed; nohup is for those who want the services to outlive it.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(0))
     # A shell without a terminal lets what it starts in the background ignore this one; here it is how one stops.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -83,8 +86,8 @@ def serve(
         console.print("stopping")
     finally:
         # Who is impatient and asks twice must not leave the children behind.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         _stop(processes)
 
 

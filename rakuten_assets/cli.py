@@ -197,9 +197,11 @@ def demo(
 ) -> None:
     """Sample catalogue, whole lineage, then all services: everything from nothing."""
     from rakuten_assets.demonstration import accounts, submit_one
-    from rakuten_assets.services import serve
+    from rakuten_assets.services import refuse_a_second_time, serve
 
     settings = Settings()
+    # Before minutes of training, not after.
+    _or_fail(lambda: refuse_a_second_time(settings))
     folder = settings.local_state / "sample" / f"{products}-{seed}"
     if not (folder / "truth.json").exists():
         sample(folder, products, seed)
@@ -232,6 +234,7 @@ def simulate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
 ) -> None:
     """Play the drift story on a platform of its own: quality falls, the loop notices, learns, and wins it back."""
+    from rakuten_assets.services import refuse_a_second_time
     from rakuten_assets.simulation import run, stage
     from rakuten_assets.simulation.story import Plan
 
@@ -240,6 +243,7 @@ def simulate(
         raise _failed(f"{folder} holds a story already: name another folder with --out, or delete it.")
     plan = Plan(weeks, max_drift, per_week, reviews, error_rate, seed)
     settings = _or_fail(lambda: run.separate(folder))
+    _or_fail(lambda: refuse_a_second_time(settings))
     with console.status("setting the stage"):
         if catalogue:
             set_up = _or_fail(lambda: stage.own(catalogue, folder / "stage", seed))

@@ -42,7 +42,7 @@ def serve(
 
     With `once`, start the `programs` that it takes, call it, and end.
     """
-    _refuse_a_second_time(settings)
+    refuse_a_second_time(settings)
     with instance(settings) as opened:
         bury_the_dead(opened, services_stopped=True)
     environment = (
@@ -91,7 +91,7 @@ def serve(
         _stop(processes)
 
 
-def _refuse_a_second_time(settings: Settings) -> None:
+def refuse_a_second_time(settings: Settings) -> None:
     """Raise RuntimeError where a port is taken: by these services, most likely, and their runs are alive."""
     of_programs = (settings.dagster_port, settings.mlflow_port, settings.serving_port, settings.webapp_port)
     of_metrics = (settings.metrics_port, settings.webapp_metrics_port, settings.webapp_worker_metrics_port)

@@ -83,14 +83,17 @@ def test_a_sample_says_where_it_is(tmp_path):
     assert (tmp_path / "s" / "X_train_update.csv").exists()
 
 
-def test_services_are_not_started_over_ones_that_run(elsewhere):
+@pytest.mark.parametrize("command", ["up", "demo", "simulate"])
+def test_services_are_not_started_over_ones_that_run(elsewhere, tmp_path, command):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        result = rakuten("up", **elsewhere, RAKUTEN_DAGSTER_PORT=port)
+        result = rakuten(command, **elsewhere, RAKUTEN_STATE_DIR=str(tmp_path), RAKUTEN_DAGSTER_PORT=port)
     assert result.returncode == 1
     assert f"Port {port}" in result.stderr
+    # Said before anything was made or trained.
+    assert not list(tmp_path.iterdir())
 
 
 def test_accounts_are_made_listed_blocked_and_given_new_passwords(settings, tmp_path):

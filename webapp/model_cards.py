@@ -19,8 +19,8 @@ VERSION = re.compile(r"[0-9a-f]{16}", re.ASCII)
 CSS = """
 .card-text { width: 100%; overflow-wrap: anywhere; }
 .card-text h2 { margin: 1.5rem 0 .5rem; }
-.card-text table { display: block; overflow-x: auto; overflow-wrap: normal; border-collapse: collapse; font-size: .875rem;
-  font-variant-numeric: tabular-nums; }
+.card-text table { display: block; overflow-x: auto; overflow-wrap: normal; border-collapse: collapse;
+  font-size: .875rem; font-variant-numeric: tabular-nums; }
 .card-text th, .card-text td { padding: .25rem .6rem; border: 1px solid var(--app-line); text-align: left; }
 .card-text th { color: var(--app-soft); font-weight: 500; }
 """

@@ -4,6 +4,7 @@ They hold numbers, languages and category codes, never a product's text. A page 
 stored and linked. Evidently's reports send nothing anywhere: only its own servers count their users.
 """
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,6 +44,7 @@ def answers_page(labels: pl.DataFrame) -> str | None:
     """
     from evidently import DataDefinition, Dataset, MulticlassClassification, Report
     from evidently.presets import ClassificationPreset
+    from sklearn.exceptions import UndefinedMetricWarning
 
     # Both as strings: Evidently refuses to compare a number with a name.
     known = labels.select(pl.col("code", "label").cast(pl.String)).drop_nulls()
@@ -51,7 +53,10 @@ def answers_page(labels: pl.DataFrame) -> str | None:
     roles = MulticlassClassification(target="label", prediction_labels="code")
     definition = DataDefinition(categorical_columns=["code", "label"], classification=[roles])
     data = Dataset.from_pandas(_pandas(known), data_definition=definition)
-    return str(Report([ClassificationPreset()]).run(current_data=data).get_html_str(as_iframe=False))
+    with warnings.catch_warnings():
+        # A category that nobody named, or that was never answered, is no news in a week's worth of labels.
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return str(Report([ClassificationPreset()]).run(current_data=data).get_html_str(as_iframe=False))
 
 
 def _dataset(features: pl.DataFrame, schema: pl.Schema) -> Any:

@@ -431,6 +431,7 @@ def test_the_page_of_another_catalogue_has_the_columns_that_both_have(reference)
         page(reference, window, [])
 
 
+@pytest.mark.filterwarnings("error::sklearn.exceptions.UndefinedMetricWarning")
 def test_the_page_of_answers_needs_enough_of_them(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", _no_network)
     html = answers_page(labels(1))

@@ -44,7 +44,7 @@ class ImageRows:
             validation = (self.pictures[watched], self.rows.codes[watched])
             return None, self.pictures, _network(network_settings(params), validation)
         kernel = KernelMap.fit(self.matrix[self.place[learn]], params["width"], blocks=blocks_of(self.encoder))
-        settings = VectorSettings(c=params["c"], balance=params["balance"])
+        settings = VectorSettings("ridge", c=params["c"], balance=params["balance"])
         return kernel, kernel.transform(self.matrix)[self.place], cast(Learner, settings.fit)
 
     def model(self, kernel: KernelMap | None, classifier: Classifier) -> ImageModel:

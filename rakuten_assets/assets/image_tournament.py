@@ -15,9 +15,9 @@ from rakuten_assets.resources import Backbones, DataRoot, Preparation, Tracking
 
 # Kernel machines, the documents' network trained from nothing, a light one, and the one that the documents retained.
 CANDIDATES: list[dict[str, Any]] = [
-    {"kind": "kernel", "c": 3.0, "balance": 0.5, "width": 1.0},
-    {"kind": "kernel", "c": 3.0, "balance": 0.0, "width": 1.0},
-    {"kind": "kernel", "c": 3.0, "balance": 1.0, "width": 1.0},
+    {"kind": "kernel", "c": 2.0, "balance": 0.5, "width": 1.0},
+    {"kind": "kernel", "c": 2.0, "balance": 0.0, "width": 1.0},
+    {"kind": "kernel", "c": 2.0, "balance": 1.0, "width": 1.0},
     {"kind": "network", "architecture": "plain-cnn", "pretrained": "none"},
     {"kind": "network", "architecture": "mobilenetv2_100", "pretrained": "none"},
     {"kind": "network", "architecture": "resnet50", "pretrained": "hub", "trained_stages": 1},

@@ -76,9 +76,9 @@ class ImageModelConfig(FoldsConfig):
     kind: Literal["best", "kernel", "network"] = Field(
         "best",
         description="best: the winner of the last image tournament, or a kernel machine where none was held; "
-        "kernel: a Gaussian-kernel machine on the stored vectors; network: learns from the pictures",
+        "kernel: ridge regression under Gaussian kernels of the stored vectors; network: learns from the pictures",
     )
-    c: float = Field(3.0, gt=0, description="kernel: inverse of the regularisation")
+    c: float = Field(2.0, gt=0, description="kernel: inverse of the regularisation")
     balance: float = Field(0.5, ge=0, le=1, description="0: as delivered; 1: every class weighs the same")
     width: float = Field(1.0, gt=0, description="kernel: its width, in units of the median squared distance")
     architecture: str = Field(

@@ -41,7 +41,7 @@ def blocks_of(encoder: ImageEncoder) -> tuple[Block, ...]:
 
 @dataclass(frozen=True)
 class KernelMap:
-    """Coordinates in which a linear classifier is a support vector machine with a mean of Gaussian kernels.
+    """Coordinates in which a linear classifier is a kernel machine with a mean of Gaussian kernels.
 
     Each block of columns has a kernel of its own, as wide as its own distances ask for: in one Gaussian over all
     columns the blocks with the largest distances decide. Gehler and Nowozin 2009, "On Feature Combination for

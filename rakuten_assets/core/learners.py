@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from rakuten_assets.core.calibration import NEVER, Array, fit_temperature, log_softmax
 from rakuten_assets.core.forest import ForestClassifier
-from rakuten_assets.core.linear import LinearClassifier, positions
+from rakuten_assets.core.linear import LinearClassifier, Loss, positions
 from rakuten_assets.core.rebalance import Rebalancing, rebalanced
 from rakuten_assets.core.taxonomy import CODES
 
 Codes = NDArray[np.int64]
 
-VectorKind = Literal["svm", "logistic", "forest"]
-"""Classifiers of vectors: support vector machines, logistic regressions by SGD, a random forest."""
+VectorKind = Literal["svm", "ridge", "logistic", "forest"]
+"""Classifiers of vectors: support vector machines, ridge regressions, logistic regressions by SGD, a random forest."""
+
+LOSSES: dict[str, Loss] = {"svm": "hinge", "ridge": "squares", "logistic": "logistic"}
+"""What the linear kinds make small."""
 
 
 class Classifier(Protocol):
@@ -59,9 +62,9 @@ class VectorSettings:
             return ForestClassifier.fit(
                 vectors, codes, row_weights, trees=self.trees, depth=self.depth, balance=self.balance
             )
-        loss: Literal["hinge", "logistic"] = "hinge" if self.kind == "svm" else "logistic"
         # liblinear reads double precision; made here, its copy is of the chosen rows alone.
-        return LinearClassifier.fit(vectors.astype(np.float64), codes, row_weights, self.c, self.balance, loss)
+        doubled = vectors.astype(np.float64)
+        return LinearClassifier.fit(doubled, codes, row_weights, self.c, self.balance, LOSSES[self.kind])
 
 
 def with_students(learn: Learner, unlabelled: Any, share: float) -> Learner:

@@ -12,8 +12,8 @@ from rakuten_assets.core.taxonomy import CODES, INDEX
 
 Array = NDArray[np.float64]
 
-Loss = Literal["hinge", "logistic"]
-"""Support vector machines by liblinear, or logistic regressions by stochastic gradient descent."""
+Loss = Literal["hinge", "squares", "logistic"]
+"""Support vector machines by liblinear, ridge regressions, or logistic regressions by stochastic gradient descent."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def _machine(loss: Loss, c: float, rows: int) -> Any:
         from sklearn.svm import LinearSVC
 
         return LinearSVC(C=c, tol=1e-3, dual="auto", random_state=0)
+    if loss == "squares":
+        from sklearn.linear_model import RidgeClassifier
+
+        # The machine's objective with squares of all rows, not of those within the margin alone: one factorisation
+        # is for all classes.
+        return RidgeClassifier(alpha=1 / (2 * c))
     from sklearn.linear_model import SGDClassifier
 
     # The same objective as a machine's of this C: there the regularisation is divided by the rows, here it is not.
@@ -93,7 +99,7 @@ def _machine(loss: Loss, c: float, rows: int) -> Any:
 
 def both_sides(coef: Array, intercept: Array) -> tuple[Array, Array]:
     """A row a class: of two classes scikit-learn keeps the second's alone, since the first's is its opposite."""
-    if len(coef) > 1:
+    if coef.ndim > 1 and len(coef) > 1:
         return coef, intercept
     return np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
 

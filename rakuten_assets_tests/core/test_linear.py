@@ -15,31 +15,36 @@ def clouds():
     return np.array([rng.normal(centres[code], 1.0) for code in codes], np.float32), codes
 
 
-def test_the_categories_of_the_clouds_are_found(clouds):
+@pytest.fixture(params=["hinge", "squares", "logistic"])
+def loss(request):
+    return request.param
+
+
+def test_the_categories_of_the_clouds_are_found(clouds, loss):
     vectors, codes = clouds
-    model = LinearClassifier.fit(vectors, codes, np.ones(len(codes)), 1.0, 0.0)
+    model = LinearClassifier.fit(vectors, codes, np.ones(len(codes)), 1.0, 0.0, loss)
     right = np.array(CODES)[model.log_proba(vectors).argmax(1)] == codes
     assert right.mean() > 0.9
 
 
-def test_a_category_that_was_never_seen_is_never_answered(clouds):
+def test_a_category_that_was_never_seen_is_never_answered(clouds, loss):
     vectors, codes = clouds
-    model = LinearClassifier.fit(vectors, codes, np.ones(len(codes)), 1.0, 0.0)
+    model = LinearClassifier.fit(vectors, codes, np.ones(len(codes)), 1.0, 0.0, loss)
     unseen = [at for at, code in enumerate(CODES) if code not in (10, 40, 2905)]
     assert np.exp(model.log_proba(vectors)[:, unseen]).max() < 1e-6
 
 
-def test_two_categories_are_enough(clouds):
+def test_two_categories_are_enough(clouds, loss):
     vectors, codes = clouds
     two = codes != 40
-    model = LinearClassifier.fit(vectors[two], codes[two], np.ones(two.sum()), 1.0, 0.0)
+    model = LinearClassifier.fit(vectors[two], codes[two], np.ones(two.sum()), 1.0, 0.0, loss)
     assert (np.array(CODES)[model.log_proba(vectors[two]).argmax(1)] == codes[two]).mean() > 0.95
 
 
-def test_one_category_is_answered_with_itself(clouds):
+def test_one_category_is_answered_with_itself(clouds, loss):
     vectors, codes = clouds
     one = codes == 40
-    model = LinearClassifier.fit(vectors[one], codes[one], np.ones(one.sum()), 1.0, 0.0)
+    model = LinearClassifier.fit(vectors[one], codes[one], np.ones(one.sum()), 1.0, 0.0, loss)
     assert (np.array(CODES)[model.log_proba(vectors).argmax(1)] == 40).all()
 
 
@@ -54,6 +59,18 @@ def test_out_of_fold_answers_come_from_models_that_never_saw_the_row(clouds):
     pool = positions(np.array([2583]))[0]
     assert fitted.classifier.log_proba(vectors[:1])[0].argmax() == pool
     assert fitted.log_proba[0].argmax() != pool
+
+
+def test_a_ridge_regression_weighs_rows_and_regularises_as_the_machines_do(clouds):
+    """Its answer to the least squares of rows that count twice is that to the same rows given twice."""
+    vectors, codes = clouds
+    twice = np.where(codes == 40, 2.0, 1.0)
+    given = np.concatenate([np.arange(len(codes)), np.flatnonzero(codes == 40)])
+    weighed = LinearClassifier.fit(vectors, codes, twice, 0.01, 0.0, "squares")
+    repeated = LinearClassifier.fit(vectors[given], codes[given], np.ones(len(given)), 0.01, 0.0, "squares")
+    assert np.allclose(weighed.margins(vectors), repeated.margins(vectors), atol=1e-4, equal_nan=True)
+    free = LinearClassifier.fit(vectors, codes, twice, 100.0, 0.0, "squares")
+    assert np.abs(free.weights).sum() > np.abs(weighed.weights).sum()
 
 
 def test_rows_of_weight_zero_teach_nothing(clouds):

@@ -23,6 +23,9 @@ os.environ |= {
     # Tests run side by side, and those that look at metrics say where.
     **{f"RAKUTEN_{name}METRICS_PORT": "0" for name in ("", "WEBAPP_", "WEBAPP_WORKER_")},
 }
+# A process for each core is enough: threads of both would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 os.environ.pop("RAKUTEN_DATABASE_URL", None)
 os.environ.pop("DAGSTER_HOME", None)
 warnings.simplefilter("ignore")

@@ -285,11 +285,17 @@ def test_the_gate_has_decided_and_says_why(platform, grown):
         assert reason.startswith("refused: weighted F1 -")
 
 
-def run_retrain(platform, **config):
+# Of a training, what comes of another setting of the text model.
+FROM_TEXT_MODEL = ("text_model", "stacked_model", "challenger", "champion")
+
+
+def run_retrain(platform, *only, **config):
+    """Of the job `retrain`, these assets with their checks."""
     from rakuten_assets.definitions import defs
 
     return defs.resolve_job_def("retrain").execute_in_process(
         instance=platform.instance,
+        asset_selection=[dg.AssetKey(name) for name in only],
         run_config={
             "ops": {name: {"config": values} for name, values in config.items()},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -300,7 +306,7 @@ def run_retrain(platform, **config):
 
 def test_a_worse_challenger_leaves_the_champion_where_it_was(platform, grown):
     champion = platform.registry.get("champion")
-    result = run_retrain(platform, text_model={"c": 1e-7, "learning_curve": False})
+    result = run_retrain(platform, *FROM_TEXT_MODEL, text_model={"c": 1e-7, "learning_curve": False})
     assert not result.success
     assert platform.registry.get("champion").version == champion.version
     challenger = platform.registry.get("challenger")
@@ -315,7 +321,7 @@ def test_a_champion_that_cannot_be_read_is_not_simply_replaced(platform, grown):
     marker = platform.settings.root / champion.folder / "COMPLETE"
     marker.rename(marker.with_name("LOST"))
     try:
-        result = run_retrain(platform, text_model={"c": 0.31, "learning_curve": False})
+        result = run_retrain(platform, *FROM_TEXT_MODEL, text_model={"c": 0.31, "learning_curve": False})
     finally:
         marker.with_name("LOST").rename(marker)
     assert not result.success
@@ -342,7 +348,7 @@ def test_a_champion_of_an_earlier_version_of_the_program_stands_in_nobodys_way(p
 
 def test_a_refused_challenger_is_not_promoted_by_asking_for_the_champion_alone(platform, grown):
     champion = platform.registry.get("champion")
-    run_retrain(platform, text_model={"c": 1e-7, "learning_curve": False})
+    run_retrain(platform, *FROM_TEXT_MODEL, text_model={"c": 1e-7, "learning_curve": False})
     assert platform.registry.get("challenger").tags["gate"].startswith("refused")
     outcome = lineage.materialize(platform.instance, platform.settings, select=["champion"])
     assert not outcome.success
@@ -353,7 +359,7 @@ def test_a_refused_challenger_is_not_promoted_by_asking_for_the_champion_alone(p
 
 @pytest.mark.parametrize("strategy", ["max", "vote", "stack-logistic"])
 def test_the_other_fusions_are_settings(platform, grown, strategy):
-    result = run_retrain(platform, stacked_model={"strategy": strategy}, text_model={"learning_curve": False})
+    result = run_retrain(platform, "stacked_model", stacked_model={"strategy": strategy})
     events = [event for event in result.get_asset_materialization_events() if event.step_key == "stacked_model"]
     metadata = events[0].materialization.metadata
     assert strategy in metadata["fusion"].value or "pool" in metadata["fusion"].value

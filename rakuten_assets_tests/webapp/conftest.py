@@ -9,6 +9,7 @@
 - `http` speaks HTTP alone, as a program does.
 """
 
+import gc
 import inspect
 import itertools
 import os
@@ -68,6 +69,14 @@ def pytest_pycollect_makeitem(obj):
     """Coroutine functions are tests, without a mark on each."""
     if inspect.iscoroutinefunction(obj):
         pytest.mark.asyncio(obj)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_was_there_before():
+    """NiceGUI collects garbage before and after each test: seconds, were all that was loaded before looked at again."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ services._commands = lambda settings: {"sleeper": ["sleep", "1000"]}
 services._addresses = lambda settings: {}
 services.serve(Settings(), Console())
 """
-NOHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+# Whatever the tests were started with.
+AS_USUAL, NOHUP = (f"import signal; signal.signal(signal.SIGHUP, signal.{how})\n" for how in ("SIG_DFL", "SIG_IGN"))
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def start(settings, tmp_path, monkeypatch):
         monkeypatch.setenv(f"RAKUTEN_{name}_PORT", "0")
     started = []
 
-    def start(before=""):
+    def start(before=AS_USUAL):
         number, screen = pty.fork()
         if not number:
             os.execv(sys.executable, [sys.executable, "-W", "ignore", "-c", before + PROGRAM])

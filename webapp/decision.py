@@ -79,7 +79,9 @@ class Decision:
 
         async def look() -> None:
             ready = await in_thread(self.visit.app.client.ready)
-            said.set_text(self.visit.t("decision.waiting" if ready else "decision.waiting_long"))
+            # The answer may have come in the meantime.
+            if not said.is_deleted:
+                said.set_text(self.visit.t("decision.waiting" if ready else "decision.waiting_long"))
 
         ui.timer(ASK_SECONDS, look)
 

@@ -1,6 +1,7 @@
 """A seller submits a product and decides its category (U2 with its alternative flows, A1, W8)."""
 
 import asyncio
+from threading import Event
 
 import pytest
 from nicegui import ui
@@ -222,6 +223,24 @@ async def test_a_product_may_be_classified_while_the_next_one_is_written(user, s
     await asyncio.sleep(0.5)
     assert user.find("Titre").elements.pop().value == "Une autre"
     assert not [each for each in caplog.records if each.levelname == "ERROR" or "deleted" in each.getMessage()]
+
+
+async def test_a_service_that_says_late_that_it_is_there_finds_the_answer_there(
+    user, store, open_form, application, monkeypatch, caplog
+):
+    asked, answers = Event(), Event()
+    monkeypatch.setattr(application.client, "ready", lambda: asked.set() or answers.wait(20))
+    monkeypatch.setattr("webapp.decision.ASK_SECONDS", 0.1)
+    await open_form()
+    await fill_in(user)
+    user.find("Envoyer").click()
+    await sees(user, "est enregistré")
+    await eventually(asked.is_set)
+    await classify(store)
+    await sees(user, marker="confirm")
+    answers.set()
+    await asyncio.sleep(0.3)
+    assert not [each for each in caplog.records if "deleted" in each.getMessage()]
 
 
 async def test_what_is_no_picture_is_refused_in_place_and_the_one_before_stays(user, store, seller, open_form):

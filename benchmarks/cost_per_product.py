@@ -245,7 +245,7 @@ def shares(half: Measured, full: Measured) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--products", type=int, default=1_000)
+    parser.add_argument("--products", type=int, default=8_000)
     parser.add_argument("--page", type=Path)
     asked = parser.parse_args()
     if asked.page:

@@ -38,7 +38,7 @@ def serve(
     once: Callable[[], None] | None = None,
     programs: Sequence[str] = CLASSIFYING,
 ) -> None:
-    """Start every service; print their addresses; end with them or on Ctrl-C.
+    """Start every service; print their addresses; end with them, on Ctrl-C, or with the terminal.
 
     With `once`, start the `programs` that it takes, call it, and end.
     """
@@ -62,10 +62,10 @@ def serve(
     logs = settings.local_state / "logs"
     logs.mkdir(exist_ok=True)
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _end)
     # The terminal was closed; nohup is for those who want the services to outlive it.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGHUP, _end)
     # A shell without a terminal lets what it starts in the background ignore this one; here it is how one stops.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -85,10 +85,20 @@ def serve(
     except KeyboardInterrupt:
         console.print("stopping")
     finally:
-        # Who is impatient and asks twice must not leave the children behind.
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
+        _ask_once()
         _stop(processes)
+
+
+def _end(number: int, frame: object) -> None:
+    """End as one is told to; who closes a terminal hears of it twice, from the shell and from the system."""
+    _ask_once()
+    sys.exit(0 if number == signal.SIGTERM else 128 + number)
+
+
+def _ask_once() -> None:
+    """Who is impatient and asks twice must not leave the children behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def refuse_a_second_time(settings: Settings) -> None:

@@ -25,7 +25,8 @@ os.environ |= {
 }
 # A process for each core is enough: threads of both would wait for one another.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    mathematics = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    os.environ |= dict.fromkeys((*mathematics, "POLARS_MAX_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
 os.environ.pop("RAKUTEN_DATABASE_URL", None)
 os.environ.pop("DAGSTER_HOME", None)
 warnings.simplefilter("ignore")

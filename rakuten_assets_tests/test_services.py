@@ -2,13 +2,12 @@
 
 import os
 import pty
+import select
 import signal
 import sys
 
 import psutil
 import pytest
-
-from rakuten_assets_tests.e2e.stack import until
 
 # One service that ends when it is told to, and would not by itself.
 PROGRAM = """
@@ -38,7 +37,11 @@ def start(settings, tmp_path, monkeypatch):
             os.execv(sys.executable, [sys.executable, "-W", "ignore", "-c", before + PROGRAM])
         program = psutil.Process(number)
         started.append(program)
-        [sleeper] = until(lambda: [each for each in program.children() if each.name() == "sleep"], 60)
+        said = b""
+        while b"Ctrl-C" not in said:
+            assert select.select([screen], [], [], 60)[0], said
+            said += os.read(screen, 4096)
+        [sleeper] = [each for each in program.children() if each.name() == "sleep"]
         started.append(sleeper)
         return program, sleeper, screen
 
@@ -60,7 +63,7 @@ def test_a_signal_ends_the_services_first(start, number):
 def test_a_terminal_that_is_closed_ends_the_services_first(start):
     program, sleeper, screen = start()
     os.close(screen)
-    program.wait(30)
+    assert program.wait(30) == 128 + signal.SIGHUP
     assert not sleeper.is_running()
 
 

@@ -32,7 +32,7 @@ class ImageTournamentConfig(competition.CompetitionConfig):
     )
 
 
-@whole("models", kinds={"optuna", "mlflow", "parquet"})
+@whole("models", kinds={"optuna", "mlflow", "parquet"}, code_version="2")
 def image_tournament(
     context: dg.AssetExecutionContext,
     config: ImageTournamentConfig,
@@ -71,7 +71,7 @@ def _searched(trial: Any) -> Params:
     """Where the search looks: the kind that is best for its time, around what is known to be good."""
     return {
         "kind": "kernel",
-        "c": trial.suggest_float("c", 0.3, 30.0, log=True),
+        "c": trial.suggest_float("c", 0.2, 20.0, log=True),
         "balance": trial.suggest_float("balance", 0.0, 1.0),
         "width": trial.suggest_float("width", 0.3, 3.0, log=True),
     }

@@ -144,7 +144,7 @@ def text_model(
 @whole(
     "models",
     kinds={"scikitlearn", "mlflow"},
-    code_version="3",
+    code_version="4",
     io_manager_key="folders",
     deps=[IMAGE_TOURNAMENT],
 )

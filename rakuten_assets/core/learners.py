@@ -62,7 +62,7 @@ class VectorSettings:
             return ForestClassifier.fit(
                 vectors, codes, row_weights, trees=self.trees, depth=self.depth, balance=self.balance
             )
-        # liblinear reads double precision; made here, its copy is of the chosen rows alone.
+        # All of them in double precision, which liblinear wants; made here, the copy is of the chosen rows alone.
         doubled = vectors.astype(np.float64)
         return LinearClassifier.fit(doubled, codes, row_weights, self.c, self.balance, LOSSES[self.kind])
 

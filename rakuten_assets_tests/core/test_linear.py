@@ -61,16 +61,25 @@ def test_out_of_fold_answers_come_from_models_that_never_saw_the_row(clouds):
     assert fitted.log_proba[0].argmax() != pool
 
 
-def test_a_ridge_regression_weighs_rows_and_regularises_as_the_machines_do(clouds):
-    """Its answer to the least squares of rows that count twice is that to the same rows given twice."""
+def test_a_ridge_regression_is_the_closed_form_of_weighted_squares(clouds):
+    """Regularised as the machines are: half the squares of the weights, and `c` times those of the errors."""
+    vectors, codes = clouds[0].astype(float), clouds[1]
+    weights, c = np.where(codes == 40, 2.0, 1.0), 0.01
+    model = LinearClassifier.fit(vectors, codes, weights, c, 0.0, "squares")
+    shifted = vectors - np.average(vectors, axis=0, weights=weights)
+    target = np.where(codes == 40, 1.0, -1.0)
+    inverse = np.linalg.inv(shifted.T @ (weights[:, None] * shifted) + np.eye(2) / (2 * c))
+    wanted = inverse @ shifted.T @ (weights * (target - np.average(target, weights=weights)))
+    assert np.allclose(model.weights[:, positions(np.array([40]))[0]], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("svm", "hinge"), ("ridge", "squares")])
+def test_each_kind_makes_its_own_loss_small(clouds, kind, loss):
     vectors, codes = clouds
-    twice = np.where(codes == 40, 2.0, 1.0)
-    given = np.concatenate([np.arange(len(codes)), np.flatnonzero(codes == 40)])
-    weighed = LinearClassifier.fit(vectors, codes, twice, 0.01, 0.0, "squares")
-    repeated = LinearClassifier.fit(vectors[given], codes[given], np.ones(len(given)), 0.01, 0.0, "squares")
-    assert np.allclose(weighed.margins(vectors), repeated.margins(vectors), atol=1e-4, equal_nan=True)
-    free = LinearClassifier.fit(vectors, codes, twice, 100.0, 0.0, "squares")
-    assert np.abs(free.weights).sum() > np.abs(weighed.weights).sum()
+    ones = np.ones(len(codes))
+    fitted = VectorSettings(kind, c=1.0, balance=0.0).fit(vectors, codes, ones)
+    same = LinearClassifier.fit(vectors.astype(float), codes, ones, 1.0, 0.0, loss)
+    assert np.array_equal(fitted.weights, same.weights)
 
 
 def test_rows_of_weight_zero_teach_nothing(clouds):

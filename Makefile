@@ -8,7 +8,7 @@ BIN := .venv/bin
 PINS = $(UV) pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
   --constraint requirements.lock --extra serving pyproject.toml
 
-# Programs start in half the time where the bytecode of what they import is kept.
+# Programs start in half to two thirds of the time where the bytecode of what they import is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo up dev test check bench lock secrets dashboards screenshots clean

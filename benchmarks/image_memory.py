@@ -51,4 +51,5 @@ def peak(pictures: int) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -172,12 +172,14 @@ def trees(columns: np.ndarray, catalogue: Catalogue) -> Scorer:
 def kernels(columns: np.ndarray, catalogue: Catalogue, blocks: tuple[Block, ...], loss: Loss = "squares") -> Scorer:
     def answers(learn: np.ndarray, answer: np.ndarray) -> np.ndarray:
         kernel = KernelMap.fit(columns[learn], WIDTH, blocks=blocks)
-        learnt = kernel.transform(columns[learn]).astype(np.float64)
-        weights = np.ones(len(learn))
-        model = LinearClassifier.fit(learnt, catalogue.codes[learn], weights, C[loss], BALANCE, loss)
+        model = learnt(kernel.transform(columns[learn]), catalogue.codes[learn], loss)
         return np.array(CODES)[model.margins(kernel.transform(columns[answer])).argmax(1)]
 
     return answers
+
+
+def learnt(mapped: np.ndarray, codes: np.ndarray, loss: Loss) -> LinearClassifier:
+    return LinearClassifier.fit(mapped.astype(np.float64), codes, np.ones(len(codes)), C[loss], BALANCE, loss)
 
 
 def alone(loss: Loss, columns: np.ndarray, catalogue: Catalogue) -> None:
@@ -186,14 +188,13 @@ def alone(loss: Loss, columns: np.ndarray, catalogue: Catalogue) -> None:
     folds = StratifiedGroupKFold(PARTS, shuffle=True, random_state=0)
     for learn, answer in folds.split(catalogue.codes, catalogue.codes, catalogue.clusters):
         kernel = KernelMap.fit(columns[learn], WIDTH, blocks=blocks_of(HandmadeFeatures()))
-        mapped = kernel.transform(columns[learn]).astype(np.float64)
-        began = time.process_time()
-        model = LinearClassifier.fit(mapped, catalogue.codes[learn], np.ones(len(learn)), C[loss], BALANCE, loss)
+        mapped, began = kernel.transform(columns[learn]), time.process_time()
+        model = learnt(mapped, catalogue.codes[learn], loss)
         seconds += time.process_time() - began
         log_proba[answer] = model.log_proba(kernel.transform(columns[answer]))
     truth = positions(catalogue.codes)
     calibrated = log_softmax(fit_temperature(log_proba, truth) * log_proba)
-    lost, ece = -calibrated[np.arange(len(truth)), truth].mean(), score(calibrated, truth).ece
+    lost, ece = log_loss(truth, np.exp(calibrated), labels=range(len(CODES))), score(calibrated, truth).ece
     print(f"\n{loss}: {seconds / PARTS:.2f} s a fit without the map; out of fold log-loss {lost:.3f}, ECE {ece:.3f}")
 
 

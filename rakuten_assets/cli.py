@@ -180,7 +180,7 @@ def predict(
 
 @app.command()
 def up() -> None:
-    """Start every service on the data that is there, and stop them all on Ctrl-C."""
+    """Start every service on the data that is there, and stop them all on Ctrl-C or with the terminal."""
     from rakuten_assets.services import serve
 
     try:

@@ -99,7 +99,8 @@ def _machine(loss: Loss, c: float, rows: int) -> Any:
 
 def both_sides(coef: Array, intercept: Array) -> tuple[Array, Array]:
     """A row a class: of two classes scikit-learn keeps the second's alone, since the first's is its opposite."""
-    if coef.ndim > 1 and len(coef) > 1:
+    coef = np.atleast_2d(coef)
+    if len(coef) > 1:
         return coef, intercept
     return np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
 

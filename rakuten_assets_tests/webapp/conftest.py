@@ -79,22 +79,31 @@ def what_was_there_before():
     gc.unfreeze()
 
 
-@pytest.fixture(scope="session")
-def database(settings):
-    """URL of the application's own role in the web app's database."""
+def prepared(name, settings):
+    """URL of the application's own role in a database of this name, made where it is missing."""
     from rakuten_assets.postgres import database_url
     from rakuten_assets.store.database import prepare
 
-    return prepare(database_url("rakuten_web_tests", settings))
+    return prepare(database_url(name, settings))
 
 
-@pytest.fixture(scope="session")
-def store(database):
+def opened(database):
+    """The store in a database, for a fixture to hand out and to close."""
     from rakuten_assets.store.store import Store
 
     store = Store(database)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def database(settings):
+    return prepared("rakuten_web_tests", settings)
+
+
+@pytest.fixture(scope="session")
+def store(database):
+    yield from opened(database)
 
 
 @pytest.fixture

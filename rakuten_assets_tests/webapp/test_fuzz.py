@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from rakuten_assets_tests.serving.conftest import free_port
+from rakuten_assets_tests.webapp.conftest import opened, prepared
 from webapp.worker import Worker
 
 pytest_plugins = ["rakuten_assets_tests.webapp.programs"]
@@ -24,19 +25,12 @@ ENDING = "^/(session|sessions|me/password)$"
 @pytest.fixture(scope="module")
 def database(settings):
     """One of its own: what comes in by chance (accounts, a retraining, drift that was looked at) is nobody else's."""
-    from rakuten_assets.postgres import database_url
-    from rakuten_assets.store.database import prepare
-
-    return prepare(database_url("rakuten_fuzz_tests", settings))
+    return prepared("rakuten_fuzz_tests", settings)
 
 
 @pytest.fixture(scope="module")
 def store(database):
-    from rakuten_assets.store.store import Store
-
-    store = Store(database)
-    yield store
-    store.close()
+    yield from opened(database)
 
 
 @pytest.fixture(scope="module")
